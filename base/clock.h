@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Guest time and the timers on it. A clock counts nanoseconds while the guest runs and stands
+// still while it is paused, so a stopped guest misses no tick. A clock has one thread, on which
+// its timers fire; a manual clock, for tests and fuzzers, has none and moves when told.
+//
+// Threads: every function may be called from any thread, with device locks held. fire is called
+// on the clock's thread, with no lock held; it takes its device's lock itself. Cancelling
+// does not wait: a fire that has begun may still be waiting for that lock, so after taking it
+// the device looks at its own state (is a deadline set, and has it passed?) before it acts.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct clock;
+struct clock *clock_create(struct err *err);  // paused, at 0; null on failure
+struct clock *clock_create_manual(void);
+void clock_destroy(struct clock *clock);       // no timer is armed any more
+
+uint64_t clock_now_ns(struct clock *clock);
+void clock_pause(struct clock *clock);
+void clock_resume(struct clock *clock);
+void clock_set(struct clock *clock, uint64_t now_ns);  // while paused: a loaded snapshot
+// A manual clock only: moves on, firing in order all that falls due, each at its own time.
+void clock_advance(struct clock *clock, uint64_t by_ns);
+
+// The host's CLOCK_MONOTONIC time at which a running clock will show deadline_ns: for a halted
+// vCPU, which waits by itself. UINT64_MAX while paused.
+uint64_t clock_host_deadline_ns(struct clock *clock, uint64_t deadline_ns);
+
+struct clock_timer {
+    struct clock *clock;
+    void (*fire)(struct clock_timer *timer);
+    uint64_t deadline_ns;  // private from here on
+    uint32_t heap_index;   // 0: not armed
+};
+void clock_timer_init(struct clock_timer *timer, struct clock *clock,
+                      void (*fire)(struct clock_timer *timer));
+void clock_timer_arm(struct clock_timer *timer, uint64_t deadline_ns);  // or moves it
+void clock_timer_cancel(struct clock_timer *timer);
+// Cancels and waits until a fire under way has returned. No lock that fire takes may be held.
+void clock_timer_finish(struct clock_timer *timer);

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The vCPU contract: what a machine and its tools may ask of a vCPU, whichever engine runs it.
+//
+// An engine is made for one VM, over its memory, ports and clock. It creates the vCPUs; each has a
+// thread of its own, which vcpu.c owns: that thread calls ops->run again and again while the
+// guest runs, and serves requests (pause, reset, state) in between. So an engine's run never
+// sees a pause or a debugger; it only returns soon after a kick.
+//
+// Halting (HLT), the local APIC, its timer, IPIs and INIT/SIPI are the engine's. Interrupts
+// reach it as MSIs (engine_ops.msi) and through the 8259's INTR wire of the boot vCPU.
+//
+// Threads: every vcpu_* function may be called from any thread but a vCPU's own, with no device
+// lock held. While a vCPU is paused, its state may be read and written by whoever paused it.
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "guest/cpu/x86/cpuid.h"
+#include "guest/cpu/x86/state.h"
+#include "guest/mem/mem.h"
+
+struct vcpu;
+struct engine;
+
+enum vcpu_exit {
+    VCPU_EXIT_KICKED,    // something is waiting in the mailbox, or nothing: look and run again
+    VCPU_EXIT_SHUTDOWN,  // triple fault
+    VCPU_EXIT_DEBUG,     // a breakpoint, watchpoint or single step: vcpu->debug_hit says which
+    VCPU_EXIT_ERROR,     // the engine can't go on; it wrote why to the log
+};
+
+enum vcpu_break { VCPU_BREAK_EXEC, VCPU_BREAK_WRITE, VCPU_BREAK_ACCESS };
+enum { VCPU_BREAKPOINTS = 64 };
+// What a debugger wants. The whole struct is replaced at once while the vCPU is paused.
+struct vcpu_debug {
+    bool single_step;
+    unsigned count;
+    struct { gva_t address; uint32_t size_bytes; enum vcpu_break kind; } points[VCPU_BREAKPOINTS];
+};
+struct vcpu_debug_hit {
+    bool step;
+    gva_t address;  // of the break- or watchpoint
+    enum vcpu_break kind;
+};
+
+struct vcpu_ops {
+    // On the vCPU's thread, which is a registered mem reader. Runs guest code until there is
+    // something that vcpu.c must do.
+    enum vcpu_exit (*run)(struct vcpu *vcpu);
+    // Any thread: makes run, or its next call, return soon. May be called with device locks held.
+    void (*kick)(struct vcpu *vcpu);
+    // vCPU thread or vCPU paused: bring vcpu->state up to date; make a changed state take effect
+    // (which drops whatever the engine had derived from it, and all of its TLB).
+    void (*get_state)(struct vcpu *vcpu);
+    void (*put_state)(struct vcpu *vcpu);
+    void (*set_debug)(struct vcpu *vcpu, const struct vcpu_debug *debug);
+    void (*nmi)(struct vcpu *vcpu);  // any thread
+    void (*destroy)(struct vcpu *vcpu);
+};
+
+// Embedded first in the engine's own struct; filled in by engine_ops.create_vcpu.
+struct vcpu {
+    const struct vcpu_ops *ops;
+    struct engine *engine;
+    struct x86_state *state;
+    unsigned index;  // 0 is the boot vCPU
+    struct vcpu_debug_hit debug_hit;
+    struct vcpu_thread *thread;  // vcpu.c's
+};
+
+// What an engine gets to know about its VM. All lent; outlives the engine.
+struct engine_config {
+    struct mem *memory, *ports;
+    struct ram *ram;  // all of the guest's RAM is in this one mapping
+    struct clock *clock;
+    const struct x86_model *model;
+    unsigned vcpus;
+    // The 8259's answer to an interrupt acknowledge; called on the boot vCPU's thread.
+    int (*pic_acknowledge)(void *opaque);
+    // A level-triggered vector was ended on some vCPU (to the IOAPIC). vCPU thread.
+    void (*eoi)(void *opaque, uint8_t vector);
+    void *opaque;
+    bool one_instruction_blocks;  // jit: the reference mode
+    uint64_t code_cache_bytes;    // jit; 0: the default
+};
+
+struct engine_ops {
+    const char *name;  // as in -accel
+    // On success returns the vCPU in its reset state, not yet started. Null and a sentence
+    // otherwise.
+    struct vcpu *(*create_vcpu)(struct engine *engine, unsigned index, struct err *err);
+    // Any thread, device locks held: an MSI from a device or the IOAPIC; the 8259's INTR wire.
+    void (*msi)(struct engine *engine, uint64_t address, uint32_t data);
+    void (*pic_intr)(struct engine *engine, bool level);
+    // A text of counters for `info jit` and -accel stats=on; may be null.
+    void (*statistics)(struct engine *engine, void (*line)(void *opaque, const char *text), void *opaque);
+    void (*destroy)(struct engine *engine);
+};
+
+struct engine {
+    const struct engine_ops *ops;
+    struct engine_config config;  // a copy
+};
+
+// What vcpu.c tells the machine. Called on the vCPU's thread, with no lock held; must not wait for
+// a vCPU (post the work to the loop).
+struct vcpu_events {
+    void (*shutdown)(void *opaque, struct vcpu *vcpu);  // triple fault; the vCPU has paused itself
+    void (*debug)(void *opaque, struct vcpu *vcpu);     // debug_hit is set; it has paused itself
+    void (*failed)(void *opaque, struct vcpu *vcpu);
+    void *opaque;
+};
+
+// Starts the vCPU's thread, paused. Takes ownership of vcpu.
+int vcpu_start(struct vcpu *vcpu, const struct vcpu_events *events, struct err *err);
+void vcpu_pause(struct vcpu *vcpu);          // asks; returns at once
+void vcpu_wait_paused(struct vcpu *vcpu);    // state is up to date when it returns
+bool vcpu_is_paused(struct vcpu *vcpu);
+void vcpu_resume(struct vcpu *vcpu);         // put_state was done if state was changed
+void vcpu_destroy(struct vcpu *vcpu);        // ends the thread

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// CPU models: what CPUID answers (SDM volume 2 "CPUID"; APM volume 3, appendix E). A model is a
+// named set of features, as QEMU's -cpu names them, cut down to what the engine supports. Topology
+// and the sizes of leaf 0xD are computed at each query.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct x86_state;
+
+// Feature words, with their CPUID leaf and register.
+enum x86_word { X86_1_EDX, X86_1_ECX, X86_7_EBX, X86_7_ECX, X86_7_EDX, X86_7_1_EAX, X86_D_1_EAX,
+                X86_80000001_EDX, X86_80000001_ECX, X86_80000007_EDX, X86_80000008_EBX,
+                X86_40000001_EAX, X86_6_EAX, X86_WORDS };
+
+struct x86_model {
+    char name[32];
+    char vendor[13];
+    char brand[49];
+    uint8_t family, model, stepping;  // as displayed, extended parts included
+    uint32_t words[X86_WORDS];
+    uint64_t xcr0;                     // the XCR0 bits that a guest may set
+    uint8_t physical_bits, linear_bits;
+    bool hypervisor;                   // shows leaf 0x40000000 with the KVM signature
+    uint32_t sockets, cores, threads;  // per the machine, per socket, per core
+    uint64_t tsc_hz;                   // leaf 0x15 and 0x40000010; 0: unknown
+};
+
+// What an engine can do: a model's words are masked with these.
+struct x86_support {
+    uint32_t words[X86_WORDS];
+    uint64_t xcr0;
+};
+
+// Parses -cpu's value: "max", "qemu64,+avx2,-x2apic,vendor=..." and so on. Features that the
+// model asks for by default and support lacks are left out with a warning, those asked for by name
+// (with enforce) are an error. An unknown model or property is -EINVAL with QEMU's sentence.
+int x86_model_parse(struct x86_model *model, const char *spec, const struct x86_support *support,
+                    struct err *err);
+// For -cpu help.
+void x86_model_list(void (*each)(const char *name, const char *description, void *opaque), void *opaque);
+
+static inline bool x86_has(const struct x86_model *m, enum x86_word word, unsigned bit)
+{
+    return m->words[word] >> bit & 1;
+}
+
+struct x86_cpuid { uint32_t eax, ebx, ecx, edx; };
+// The answer for this vCPU now: state gives what follows from CR4, XCR0 and the APIC.
+struct x86_cpuid x86_cpuid(const struct x86_model *model, const struct x86_state *state,
+                           uint32_t leaf, uint32_t subleaf);
