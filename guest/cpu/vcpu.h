@@ -27,6 +27,10 @@
 struct vcpu;
 struct engine;
 
+// The only asynchronous signal that a vCPU's thread takes (SIGUSR1, as a constant for assembly).
+// Its handler is the engine's. Signals of the thread's own faults stay open too.
+enum { VCPU_KICK_SIGNAL = 10 };
+
 enum vcpu_exit {
     VCPU_EXIT_KICKED,    // something is waiting in the mailbox, or nothing: look and run again
     VCPU_EXIT_SHUTDOWN,  // triple fault
@@ -116,7 +120,7 @@ struct vcpu_events {
     void *opaque;
 };
 
-// Starts the vCPU's thread, paused. Takes ownership of vcpu.
+// Starts the vCPU's thread, paused. Takes ownership of vcpu once it returns 0; otherwise -errno.
 int vcpu_start(struct vcpu *vcpu, const struct vcpu_events *events, struct err *err);
 void vcpu_pause(struct vcpu *vcpu);          // asks; returns at once
 void vcpu_wait_paused(struct vcpu *vcpu);    // state is up to date when it returns
