@@ -12,6 +12,10 @@
 
 struct x86_state;
 
+// MAXPHYADDR of every model, as the page walk and the MSRs check it. Where an engine maps less or
+// more, it is this that must change, not a model.
+enum { X86_PHYSICAL_BITS = 40 };
+
 // Feature words, with their CPUID leaf and register.
 enum x86_word { X86_1_EDX, X86_1_ECX, X86_7_EBX, X86_7_ECX, X86_7_EDX, X86_7_1_EAX, X86_D_1_EAX,
                 X86_80000001_EDX, X86_80000001_ECX, X86_80000007_EDX, X86_80000008_EBX,

@@ -132,5 +132,7 @@ struct x86_state {
 };
 
 // Reset (SDM 10.1.1 "Processor State After Reset"). init: an INIT, which keeps the FPU, MTRRs,
-// the TSC and the machine-check banks. The BSP runs at 0xfffffff0, others wait for SIPI.
+// the TSC and the machine-check banks. The BSP runs at 0xfffffff0, others wait for SIPI. index is
+// the APIC id (x86_apic_id); 0 is the BSP. The TSC's offset is the engine's: it resets all vCPUs'
+// together, so that they stay in step. The APIC's own registers are apic_reset's.
 void x86_reset(struct x86_state *state, unsigned index, bool init);
