@@ -17,14 +17,18 @@
 
 struct clock;
 struct clock *clock_create(struct err *err);  // paused, at 0; null on failure
-struct clock *clock_create_manual(void);
+struct clock *clock_create_manual(void);      // running, at 0
 void clock_destroy(struct clock *clock);       // no timer is armed any more
 
 uint64_t clock_now_ns(struct clock *clock);
 void clock_pause(struct clock *clock);
 void clock_resume(struct clock *clock);
+// Returns when no fire is under way: after clock_pause, no timer of this clock acts any more. No
+// lock that a fire takes may be held.
+void clock_settle(struct clock *clock);
 void clock_set(struct clock *clock, uint64_t now_ns);  // while paused: a loaded snapshot
-// A manual clock only: moves on, firing in order all that falls due, each at its own time.
+// A manual clock only: moves on, firing in order all that falls due, each at its own time. A paused
+// one stays where it is.
 void clock_advance(struct clock *clock, uint64_t by_ns);
 
 // The host's CLOCK_MONOTONIC time at which a running clock will show deadline_ns: for a halted

@@ -2,7 +2,8 @@
 //
 // Log lines for people. A line has a level and a subsystem ("jit", "uart", "acpi"). Warnings
 // and errors are always written; info and debug lines of a subsystem only when it was asked for
-// (`-d jit,apic`). Goes to stderr, or to the file of `-D`. A line is written whole.
+// (`-d jit,apic`). Goes to stderr, or to the file of `-D`; warnings and errors then go to both. A
+// line is written whole, with its control characters replaced.
 //
 // A guest can cause lines: each call site that it can reach uses log_guest, which writes a
 // site's first few lines and then counts in silence.

@@ -11,7 +11,9 @@
 // Regions are kept sorted; each change builds a new array and publishes it whole. Readers take
 // no lock: a thread that calls the functions marked [reader] must be registered by
 // mem_thread_online (liburcu, QSBR) and call mem_quiescent now and then while it holds no
-// pointer from here. Changes may come from any registered thread; they are serialized inside.
+// pointer from here. Changes may come from any thread; they are serialized inside, and each waits
+// until no reader sees the old array. So a change is not made inside an access, nor with a lock
+// that a device takes in its operations.
 //
 // An access is made once, in the size that the guest used; one that crosses a region's end is
 // made as single bytes.
@@ -47,10 +49,10 @@ void mem_destroy(struct mem *mem);
 // -EINVAL or -EEXIST (overlaps another region) with a sentence.
 int mem_add_ram(struct mem *mem, gpa_t base, struct ram *ram, uint64_t offset, uint64_t size_bytes,
                 bool read_only, struct err *err);
-// ops is const for the region's life; opaque is lent.
+// ops is const for the region's life; opaque is lent; of name the first 31 bytes are kept.
 int mem_add_io(struct mem *mem, gpa_t base, uint64_t size_bytes, const struct mem_ops *ops,
                void *opaque, const char *name, struct err *err);
-// Returns when no reader can see the region any more. The caller must not be inside an access.
+// The region that begins at base. Returns when no reader can see it any more.
 void mem_remove(struct mem *mem, gpa_t base);
 
 void mem_thread_online(void);   // this thread may read from now on
