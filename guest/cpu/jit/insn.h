@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum insn_mode { INSN_16, INSN_32, INSN_64 };  // CS.D and CS.L
@@ -46,9 +47,35 @@ struct insn {
     uint64_t imm2;       // ENTER's nesting level; far: the selector
     uint8_t bytes[INSN_BYTES_MAX + 1];
 
-    // For the translator only: where the parts are in bytes.
-    uint8_t opcode_at, opcode_bytes, modrm_at, imm_at;
-    uint8_t map, prefix66, prefix_rep;  // map: 0 one-byte, 1 0F, 2 0F38, 3 0F3A
-    uint32_t flags_read, flags_written, flags_defined;  // FL_*; defined: surely overwritten
-    uint8_t form;        // enum insn_form: how the translator treats it
+    // For the translator only. Where the parts are in bytes; which fields name general registers.
+    uint8_t opcode_at, modrm_at, imm_at;  // imm_at: the first byte behind ModRM, SIB and displacement
+    uint8_t rex;                          // the REX byte, or its equivalent from a VEX prefix; 0: none
+    uint8_t form;                         // enum insn_form
+    uint8_t vectors;                      // enum insn_vectors: which registers it needs enabled
+    uint16_t isa;                         // ZydisISASet
+    uint16_t gprs;                        // general registers that it names or implies, as bits
+    uint8_t rsp_fields;                   // INSN_FIELD_*: the fields that name RSP
+    uint8_t mem_bytes;                    // size of the explicit memory operand, 0 if there is none
+    bool mem_read, mem_written;
+    uint32_t flags_read, flags_written;   // FL_*, of the arithmetic ones; written: surely overwritten
+    uint32_t flags_changed;               // perhaps overwritten
 };
+
+enum { INSN_FIELD_REG = 1, INSN_FIELD_RM = 2, INSN_FIELD_VVVV = 4, INSN_FIELD_OPCODE = 8 };
+enum insn_vectors { INSN_NO_VECTORS, INSN_X87, INSN_MMX, INSN_SSE, INSN_AVX };
+
+// How the translator treats an instruction.
+enum insn_form {
+    INSN_EMULATE,   // by jit_emulate, in C
+    INSN_COPY,      // re-emitted, registers and memory operand patched
+    INSN_SKIP,      // does nothing here: nop, prefetch, endbr
+    INSN_LEA,
+    INSN_PUSH, INSN_POP, INSN_LEAVE,
+    INSN_JMP, INSN_JCC, INSN_CALL, INSN_RET, INSN_JMP_INDIRECT, INSN_CALL_INDIRECT,
+    INSN_LOOP,      // LOOP, LOOPE, LOOPNE, JCXZ, JECXZ, JRCXZ
+    INSN_CLI, INSN_STI,
+};
+
+// Decodes the instruction at bytes. 0; -EINVAL: it is none (#UD); -ERANGE: more than available
+// bytes are needed (at most INSN_BYTES_MAX).
+int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum insn_mode mode);
