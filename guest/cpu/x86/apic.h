@@ -9,6 +9,8 @@
 // called on the vCPU's thread; the bus functions from any thread, with device locks held. Whatever
 // becomes pending for a vCPU is announced by wake, which is called with no APIC lock held and must
 // not block; the vCPU's thread then asks apic_pending.
+//
+// The timer's input clock is 1 GHz of guest time (CPUID leaves 0x15 and 0x40000010 say so).
 #pragma once
 
 #include <pthread.h>
@@ -33,6 +35,7 @@ struct apic_ops {
 struct apic {
     pthread_mutex_t lock;
     struct x86_state *state;  // lent
+    uint32_t id;              // as in the state; never changes
     struct apic_bus *bus;
     struct clock *clock;
     struct clock_timer timer;  // tells a running vCPU
@@ -47,10 +50,13 @@ struct apic {
 };
 enum { APIC_REQUEST_NMI = 1, APIC_REQUEST_INIT = 2, APIC_REQUEST_SIPI = 4, APIC_REQUEST_SMI = 8 };
 
+// The first one is the boot vCPU's. state has been reset (its apic.id counts).
 void apic_init(struct apic *apic, struct apic_bus *bus, struct x86_state *state, struct clock *clock,
                uint64_t tsc_hz, const struct apic_ops *ops, void *opaque);
 void apic_finish(struct apic *apic);
-void apic_reset(struct apic *apic, bool init);  // also clears requests; id and BSP bit stay
+// id and BSP bit stay. A full reset also clears requests; an INIT does not, since what has come since
+// it was taken (a SIPI) is for the CPU after it.
+void apic_reset(struct apic *apic, bool init);
 int apic_loaded(struct apic *apic, struct err *err);  // state came from a stranger: check, rearm
 
 // The vCPU's thread. offset is within the 4 KiB page; size 4 is what works, others read 0.
@@ -71,7 +77,8 @@ int apic_pending(struct apic *apic);
 void apic_accept(struct apic *apic, uint8_t vector);
 // Requests (NMI, INIT, SIPI, SMI), taken and cleared; sipi gets the start-up vector.
 uint32_t apic_take(struct apic *apic, uint8_t *sipi_vector);
-// Does whatever would end a halt wait? (cheap; no lock)
+// Does whatever would end a halt (or a wait for SIPI) wait? Looks at rflags.IF and run_state. Cheap, no
+// lock; whatever comes after a false answer calls wake.
 bool apic_has_work(struct apic *apic);
 // The guest time of the timer's next tick, or UINT64_MAX: a halted vCPU waits for it by itself and
 // then calls apic_timer_poll, which fires what is due.
