@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make                the release build; programs under all their names in build/bin
+# make demo           boots Debian's stock kernel to a shell (^A x or `poweroff -f` ends it)
+# make check          everything that is tested; ends with one line `N passed, N failed`
+# make check-quick    layers, unit tests and short fuzzing, in less than three minutes
+# make fuzz           each fuzzer for FUZZ_SECONDS (600), adding to the corpora in tests/fuzz/corpus
+# make bench          Konuk and its rivals side by side
+# make install-deps   the Debian packages that all this needs
+# make clean          removes every build
+.PHONY: all release asan tsan fuzzers demo check check-quick fuzz bench install-deps clean
+.DEFAULT_GOAL := all
+FUZZ_SECONDS ?= 600
+
+# program: its names
+programs = konuk-vmm
+konuk-vmm_names = konuk-vmm qemu-system-x86_64 kvm
+
+all: install-deps-build release
+
+install-deps:
+	@tools/install-deps
+install-deps-%:
+	@tools/install-deps $*
+
+build/build.ninja:
+	CC=gcc meson setup build --buildtype=debugoptimized -Db_lto=true -Db_pie=true
+build-asan/build.ninja:
+	CC=gcc meson setup build-asan -Db_sanitize=address,undefined
+build-tsan/build.ninja:
+	CC=gcc meson setup build-tsan -Db_sanitize=thread
+build-fuzz/build.ninja:
+	CC=clang meson setup build-fuzz -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true
+
+release: build/build.ninja
+	@ninja -C build
+	@mkdir -p build/bin
+	@$(foreach p,$(programs),$(foreach n,$($(p)_names),ln -sf ../cmd/$(p) build/bin/$(n);))
+asan: build-asan/build.ninja
+	@ninja -C build-asan all unit-tests
+tsan: build-tsan/build.ninja
+	@ninja -C build-tsan unit-tests
+fuzzers: build-fuzz/build.ninja
+	@ninja -C build-fuzz fuzzers
+
+demo:
+	@tools/demo
+check:
+	@tools/check full
+check-quick:
+	@tools/check quick
+fuzz: install-deps-build install-deps-test fuzzers
+	@tools/run-fuzz --seconds $(FUZZ_SECONDS) --keep
+bench: install-deps-build install-deps-demo install-deps-bench release
+	@tools/bench
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz
