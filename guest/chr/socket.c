@@ -166,7 +166,7 @@ static int serve(struct chr_socket *socket, const struct chr_config *config, int
     socket->listen_fd = fd;
     socket->unlink_path = config->path ? strdup(config->path) : NULL;
     if (config->wait) {
-        fprintf(stderr, "qemu-system-x86_64: info: QEMU waiting for connection on: %s\n",
+        fprintf(stderr, "%s: info: QEMU waiting for connection on: %s\n", program_invocation_short_name,
                 socket->stream->base.filename);
         struct pollfd peer = {.fd = fd, .events = POLLIN};
         poll(&peer, 1, -1);

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The options that set one thing each.
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "guest/chr/mux.h"
+#include "guest/control/options.h"
+
+static int copy_string(char **to, const char *from, struct err *err)
+{
+    free(*to);
+    *to = strdup(from);
+    return *to ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+int option_help(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    options_print_help();
+    o->then = OPTIONS_EXIT;
+    return 0;
+}
+
+int option_version(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    options_print_version();
+    o->then = OPTIONS_EXIT;
+    return 0;
+}
+
+int option_kernel(struct options *o, const char *argument, struct err *err)
+{
+    return copy_string(&o->kernel, argument, err);
+}
+
+int option_initrd(struct options *o, const char *argument, struct err *err)
+{
+    return copy_string(&o->initrd, argument, err);
+}
+
+int option_append(struct options *o, const char *argument, struct err *err)
+{
+    return copy_string(&o->append, argument, err);
+}
+
+int option_pidfile(struct options *o, const char *argument, struct err *err)
+{
+    return copy_string(&o->pidfile, argument, err);
+}
+
+int option_log_file(struct options *o, const char *argument, struct err *err)
+{
+    return copy_string(&o->log_file, argument, err);
+}
+
+int option_log_items(struct options *o, const char *argument, struct err *err)
+{
+    if (strcmp(argument, "help") && strcmp(argument, "?"))
+        return copy_string(&o->log_items, argument, err);
+    puts("Log items (comma separated):\n"
+         "all             everything\nnone            only warnings and errors\n"
+         "jit             the translator\napic            local APICs\nmsr             model-specific registers\n"
+         "acpi, firmware  what the guest is booted with\nmachine         run states and resets\n"
+         "uart, pic, ioapic, pit, rtc, hpet, pm\n                what a guest does wrong to a device");
+    o->then = OPTIONS_EXIT;
+    return 0;
+}
+
+int option_nographic(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    o->nographic = o->display_none = true;
+    return 0;
+}
+
+int option_nodefaults(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    o->no_defaults = true;
+    return 0;
+}
+
+int option_no_user_config(struct options *o, const char *argument, struct err *err)
+{
+    (void)o, (void)argument, (void)err;
+    return 0;
+}
+
+int option_daemonize(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    o->daemonize = true;
+    return 0;
+}
+
+int option_start_paused(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    o->start_paused = true;
+    return 0;
+}
+
+int option_no_reboot(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    o->reboot = REBOOT_SHUTDOWN;
+    return 0;
+}
+
+int option_no_shutdown(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    o->shutdown = SHUTDOWN_PAUSE;
+    return 0;
+}
+
+int option_no_hpet(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    o->hpet = false;
+    return 0;
+}
+
+// QEMU's name for its slow, exact mode. It belongs to the software engine, whichever -accel named it.
+int option_one_instruction(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument;
+    for (unsigned i = 0; i < o->accels; i++)
+        o->accel[i].one_instruction_blocks = true;
+    if (o->accels)
+        return 0;
+    return option_accelerator(o, "jit,one-insn-per-tb=on", err);
+}
+
+int option_gdb(struct options *o, const char *argument, struct err *err)
+{
+    (void)err;
+    o->gdb = o->current;
+    o->gdb.argument = strcmp(argument, "none") ? argument : NULL;
+    return 0;
+}
+
+int option_gdb_default(struct options *o, const char *argument, struct err *err)
+{
+    (void)argument, (void)err;
+    o->gdb = (struct option_use){"-gdb", "tcp::1234"};
+    return 0;
+}
+
+int option_incoming(struct options *o, const char *argument, struct err *err)
+{
+    static const char *const later[] = {"tcp:", "unix:", "exec:", "fd:", "rdma:"};
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+        if (!strncmp(argument, later[i], strlen(later[i])))
+            return err_set(err, -ENOTSUP, "not supported yet");
+    if (strcmp(argument, "defer") && strncmp(argument, "file:", 5))
+        return err_set(err, -EINVAL, "unknown migration protocol: %s", argument);
+    o->incoming = o->current;
+    return 0;
+}
+
+int option_display(struct options *o, const char *argument, struct err *err)
+{
+    static const char *const later[] = {"gtk", "sdl", "egl-headless", "curses", "spice-app", "dbus",
+                                        "vnc", "cocoa"};
+    size_t length = strcspn(argument, ",=");
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+        if (strlen(later[i]) == length && !strncmp(argument, later[i], length))
+            return err_set(err, -ENOTSUP, "not supported yet");
+    if (strcmp(argument, "none"))
+        return err_set(err, -EINVAL, "Parameter 'type' does not accept value '%.*s'", (int)length,
+                       argument);
+    o->display_none = true;
+    return 0;
+}
+
+static int only_none(const char *argument, struct err *err)
+{
+    return strcmp(argument, "none") ? err_set(err, -ENOTSUP, "not supported yet") : 0;
+}
+
+int option_vga(struct options *o, const char *argument, struct err *err)
+{
+    (void)o;
+    return only_none(argument, err);
+}
+
+int option_net(struct options *o, const char *argument, struct err *err)
+{
+    (void)o;
+    return only_none(argument, err);
+}
+
+int option_parallel(struct options *o, const char *argument, struct err *err)
+{
+    (void)o;
+    return only_none(argument, err);
+}
+
+int option_echr(struct options *o, const char *argument, struct err *err)
+{
+    (void)o;
+    char *end;
+    unsigned long key = strtoul(argument, &end, 0);
+    if (end == argument || *end || chr_mux_escape(key) < 0)
+        return err_set(err, -EINVAL, "no key code: %s", argument);
+    return 0;
+}
+
+// Parses, hands to use, and complains about what is left over.
+static int with_keyvals(struct options *o, const char *argument, const char *implied,
+                        int (*use)(struct options *o, struct keyvals *kv, struct err *err),
+                        struct err *err)
+{
+    struct keyvals kv;
+    int rc = keyvals_parse(&kv, argument, implied, err);
+    if (rc < 0)
+        return rc;
+    rc = use(o, &kv, err);
+    if (rc == 0)
+        rc = keyvals_all_taken(&kv, err);
+    keyvals_finish(&kv);
+    return rc;
+}
+
+// The value's index in a list that ends with null; *choice stays where key is absent.
+static int choose(struct keyvals *kv, const char *key, const char *const *values, int *choice,
+                  struct err *err)
+{
+    const char *value = keyvals_take(kv, key);
+    if (!value)
+        return 0;
+    for (int i = 0; values[i]; i++)
+        if (!strcmp(values[i], value)) {
+            *choice = i;
+            return 0;
+        }
+    return err_set(err, -EINVAL, "Parameter '%s' does not accept value '%s'", key, value);
+}
+
+static int use_action(struct options *o, struct keyvals *kv, struct err *err)
+{
+    static const char *const reboots[] = {"reset", "shutdown", NULL};
+    static const char *const shutdowns[] = {"poweroff", "pause", NULL};
+    static const char *const panics[] = {"shutdown", "pause", "exit-failure", "none", NULL};
+    int reboot = o->reboot, shutdown = o->shutdown, panic = o->panic;
+    int rc = choose(kv, "reboot", reboots, &reboot, err);
+    if (rc == 0)
+        rc = choose(kv, "shutdown", shutdowns, &shutdown, err);
+    if (rc == 0)
+        rc = choose(kv, "panic", panics, &panic, err);
+    o->reboot = reboot;
+    o->shutdown = shutdown;
+    o->panic = panic;
+    return rc;
+}
+
+int option_action(struct options *o, const char *argument, struct err *err)
+{
+    return with_keyvals(o, argument, NULL, use_action, err);
+}
+
+static int use_name(struct options *o, struct keyvals *kv, struct err *err)
+{
+    const char *name = keyvals_take(kv, "guest"), *process = keyvals_take(kv, "process");
+    bool named_threads = false;  // they always are
+    int rc = keyvals_bool(kv, "debug-threads", &named_threads, err);
+    if (rc == 0 && process)
+        rc = err_set(err, -ENOTSUP, "process= is not supported yet");
+    return rc == 0 && name ? copy_string(&o->name, name, err) : rc;
+}
+
+int option_name(struct options *o, const char *argument, struct err *err)
+{
+    return with_keyvals(o, argument, "guest", use_name, err);
+}
+
+static int use_msg(struct options *o, struct keyvals *kv, struct err *err)
+{
+    bool guest_name = false;
+    int rc = keyvals_bool(kv, "timestamp", &o->message_timestamp, err);
+    if (rc == 0)
+        rc = keyvals_bool(kv, "guest-name", &guest_name, err);
+    if (rc == 0 && guest_name)
+        rc = err_set(err, -ENOTSUP, "guest-name=on is not supported yet");
+    return rc;
+}
+
+int option_msg(struct options *o, const char *argument, struct err *err)
+{
+    return with_keyvals(o, argument, NULL, use_msg, err);
+}
+
+static int hex_digit(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+int option_uuid(struct options *o, const char *argument, struct err *err)
+{
+    static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    unsigned digits = 0;
+    bool good = strlen(argument) == sizeof shape - 1;
+    for (size_t i = 0; good && shape[i]; i++) {
+        if (shape[i] == '-') {
+            good = argument[i] == '-';
+            continue;
+        }
+        good = isxdigit((unsigned char)argument[i]);
+        uint8_t *byte = &o->uuid[digits++ / 2];
+        *byte = *byte << 4 | hex_digit(argument[i]);
+    }
+    o->uuid_given = good;
+    return good ? 0 : err_set(err, -EINVAL, "failed to parse UUID string: wrong format");
+}
+
+static bool parse_date(const char *text, int64_t *seconds)
+{
+    struct tm when = {0};
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &when);
+    if (!end) {
+        when = (struct tm){0};
+        end = strptime(text, "%Y-%m-%d", &when);
+    }
+    *seconds = end && !*end ? timegm(&when) : -1;
+    return *seconds >= 0;
+}
+
+static int use_rtc(struct options *o, struct keyvals *kv, struct err *err)
+{
+    const char *base = keyvals_take(kv, "base"), *clock = keyvals_take(kv, "clock");
+    const char *drift = keyvals_take(kv, "driftfix");
+    if (clock && strcmp(clock, "host"))
+        return err_set(err, -ENOTSUP, "clock=%s is not supported yet", clock);
+    if (drift && strcmp(drift, "none"))
+        return err_set(err, -ENOTSUP, "driftfix=%s is not supported yet", drift);
+    if (!base)
+        return 0;
+    o->rtc = !strcmp(base, "utc") ? RTC_UTC : !strcmp(base, "localtime") ? RTC_LOCALTIME : RTC_DATE;
+    if (o->rtc != RTC_DATE || parse_date(base, &o->rtc_date))
+        return 0;
+    o->current.option = NULL;
+    return err_set(err, -EINVAL, "invalid datetime format\n"
+                   "valid formats: '2006-06-17T16:01:21' or '2006-06-17'");
+}
+
+int option_rtc(struct options *o, const char *argument, struct err *err)
+{
+    return with_keyvals(o, argument, NULL, use_rtc, err);
+}
+
+static int use_debug_exit(struct options *o, struct keyvals *kv, struct err *err)
+{
+    keyvals_take(kv, "id");
+    int rc = keyvals_number(kv, "iobase", &o->debug_exit_base, err);
+    if (rc == 0)
+        rc = keyvals_number(kv, "iosize", &o->debug_exit_bytes, err);
+    for (unsigned i = 0; i < kv->count && rc == 0; i++)
+        if (!kv->item[i].taken)
+            rc = err_set(err, -EINVAL, "Property 'isa-debug-exit.%s' not found", kv->item[i].key);
+    if (rc == 0 && (!o->debug_exit_bytes || o->debug_exit_bytes > 65536 ||
+                    o->debug_exit_base > 65536 - o->debug_exit_bytes))
+        rc = err_set(err, -EINVAL, "isa-debug-exit: no such ports");
+    o->debug_exit = true;
+    return rc;
+}
+
+static int use_device(struct options *o, struct keyvals *kv, struct err *err)
+{
+    const char *driver = keyvals_take(kv, "driver");
+    if (!driver)
+        return err_set(err, -EINVAL, "Parameter 'driver' is missing");
+    if (!strcmp(driver, "isa-debug-exit"))
+        return use_debug_exit(o, kv, err);
+    return err_set(err, -EINVAL, "'%s' is not a valid device model name", driver);
+}
+
+int option_device(struct options *o, const char *argument, struct err *err)
+{
+    if (strcmp(argument, "help") && strcmp(argument, "?"))
+        return with_keyvals(o, argument, "driver", use_device, err);
+    puts("name \"isa-debug-exit\", bus ISA");
+    o->then = OPTIONS_EXIT;
+    return 0;
+}
