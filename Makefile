@@ -30,7 +30,7 @@ build-asan/build.ninja:
 build-tsan/build.ninja:
 	CC=gcc meson setup build-tsan -Db_sanitize=thread
 build-fuzz/build.ninja:
-	CC=clang meson setup build-fuzz -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true
+	CC=clang meson setup build-fuzz -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true
 
 release: build/build.ninja
 	@ninja -C build
