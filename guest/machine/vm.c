@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/machine/vm_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <x86intrin.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+
+const char *vm_state_name(enum vm_state state)
+{
+    static const char *const names[] = {
+        [VM_PRELAUNCH] = "prelaunch", [VM_INMIGRATE] = "inmigrate", [VM_RUNNING] = "running",
+        [VM_PAUSED] = "paused", [VM_SHUTDOWN] = "shutdown", [VM_PANICKED] = "guest-panicked",
+        [VM_DEBUG] = "debug", [VM_INTERNAL_ERROR] = "internal-error",
+        [VM_POSTMIGRATE] = "postmigrate",
+    };
+    return names[state];
+}
+
+void vm_listen(struct vm *vm, struct vm_listener *listener)
+{
+    listener->next = vm->listeners;
+    vm->listeners = listener;
+}
+
+void vm_tell(struct vm *vm, enum vm_event_kind kind, bool guest, const char *reason)
+{
+    struct vm_event event = {kind, guest, reason};
+    log_debug("machine", "event %d %s", kind, reason ? reason : "");
+    for (struct vm_listener *l = vm->listeners; l; l = l->next)
+        l->event(l, &event);
+}
+
+// A vCPU that is changing a memory map waits for readers, and this thread is one.
+static void wait_all_paused(struct vm *vm)
+{
+    mem_thread_offline();
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        vcpu_wait_paused(vm->vcpu[i]);
+    mem_thread_online();
+}
+
+void vm_pause_vcpus(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        vcpu_pause(vm->vcpu[i]);
+    wait_all_paused(vm);
+    if (vm->clock_runs) {
+        clock_pause(vm->clock);
+        vm->paused_tsc = __rdtsc();
+        vm->clock_runs = false;
+    }
+}
+
+// Guest time has stood still, so the TSC of every vCPU goes on from where it was too.
+static void start_clock(struct vm *vm)
+{
+    if (vm->clock_runs)
+        return;
+    clock_resume(vm->clock);
+    uint64_t slept = __rdtsc() - vm->paused_tsc;
+    for (unsigned i = 0; i < vm->vcpus; i++) {
+        vm->states[i]->tsc_offset -= slept;
+        vm->vcpu[i]->ops->put_state(vm->vcpu[i]);
+    }
+    vm->clock_runs = true;
+}
+
+void vm_resume_some(struct vm *vm, const bool *which)
+{
+    start_clock(vm);
+    bool was = vm->state == VM_RUNNING;
+    vm->state = VM_RUNNING;
+    if (!was)
+        vm_tell(vm, VM_EVENT_RESUME, false, NULL);
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        if (!which || which[i])
+            vcpu_resume(vm->vcpu[i]);
+}
+
+void vm_stop(struct vm *vm, enum vm_state state)
+{
+    bool was_running = vm->state == VM_RUNNING;
+    if (vm->state == VM_INMIGRATE) {
+        vm->start_when_loaded = false;
+        return;
+    }
+    vm_pause_vcpus(vm);
+    // A pause of what stands for a better reason (shutdown, an internal error) must not hide it.
+    if (was_running || state != VM_PAUSED)
+        vm->state = state;
+    if (was_running)
+        vm_tell(vm, VM_EVENT_STOP, false, NULL);
+}
+
+int vm_cont(struct vm *vm, struct err *err)
+{
+    switch (vm->state) {
+    case VM_RUNNING:
+        return 0;
+    case VM_INMIGRATE:
+        vm->start_when_loaded = true;
+        return 0;
+    case VM_SHUTDOWN: case VM_INTERNAL_ERROR: case VM_PANICKED:
+        return err_set(err, -EINVAL, "Resetting the Virtual Machine is required");
+    default:
+        vm_resume_some(vm, NULL);
+        return 0;
+    }
+}
+
+// The TSC is 0 at power-up (SDM 10.1.1), and stands still with the clock until that runs.
+int vm_power_up(struct vm *vm, struct err *err)
+{
+    int rc = vm->board.reset(vm->board.opaque, err);
+    for (unsigned i = 0; i < vm->vcpus && rc == 0; i++) {
+        vm->states[i]->tsc_offset = -vm->paused_tsc;
+        vm->vcpu[i]->ops->put_state(vm->vcpu[i]);
+    }
+    return rc;
+}
+
+void vm_reset(struct vm *vm, bool guest, const char *reason)
+{
+    struct err err = {0};
+    if (vm->ending)
+        return;
+    if (vm->config.reboot_ends) {
+        vm_shutdown(vm, guest, reason);
+        return;
+    }
+    bool running = vm->state == VM_RUNNING;
+    vm_pause_vcpus(vm);
+    int rc = vm_power_up(vm, &err);
+    vm_tell(vm, VM_EVENT_RESET, guest, reason);
+    if (rc < 0) {
+        log_error("machine", "reset: %s", err.text);
+        vm->state = running ? VM_RUNNING : vm->state;
+        vm_stop(vm, VM_INTERNAL_ERROR);
+    } else if (running) {
+        vm_resume_some(vm, NULL);
+    } else if (vm->state != VM_INMIGRATE) {
+        vm->state = VM_PRELAUNCH;
+    }
+}
+
+void vm_powerdown(struct vm *vm)
+{
+    vm_tell(vm, VM_EVENT_POWERDOWN, false, NULL);
+    vm->board.power_button(vm->board.opaque);
+}
+
+void vm_exit(struct vm *vm, int status)
+{
+    if (vm->ending)
+        return;
+    vm->ending = true;
+    vm->exit_status = status;
+    vm_pause_vcpus(vm);
+    loop_stop();
+}
+
+void vm_shutdown(struct vm *vm, bool guest, const char *reason)
+{
+    if (vm->ending)
+        return;
+    vm_tell(vm, VM_EVENT_SHUTDOWN, guest, reason);
+    if (guest && vm->config.shutdown_pauses)
+        vm_stop(vm, VM_SHUTDOWN);
+    else
+        vm_exit(vm, 0);
+}
+
+void vm_nmi(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        vm->vcpu[i]->ops->nmi(vm->vcpu[i]);
+}
+
+// A request on its way from a vCPU's thread to the loop.
+struct vm_request {
+    struct vm *vm;
+    struct vcpu *vcpu;
+    void (*act)(struct vm_request *request);
+    enum power_request power;
+    int exit_code;
+};
+
+static void act(void *opaque)
+{
+    struct vm_request *request = opaque;
+    if (!request->vm->ending)
+        request->act(request);
+    free(request);
+}
+
+static void post(struct vm_request request)
+{
+    struct vm_request *copy = malloc(sizeof *copy);
+    if (!copy)
+        abort();
+    *copy = request;
+    loop_post(act, copy);
+}
+
+// isa-debug-exit: a test guest's verdict, whatever -no-shutdown says.
+static void act_power(struct vm_request *r)
+{
+    switch (r->power) {
+    case POWER_RESET: vm_reset(r->vm, true, "guest-reset"); break;
+    case POWER_OFF: vm_shutdown(r->vm, true, "guest-shutdown"); break;
+    case POWER_EXIT: vm_exit(r->vm, r->exit_code); break;
+    }
+}
+
+static void request_power(struct power_sink *sink, enum power_request power, int exit_code)
+{
+    post((struct vm_request){.vm = (struct vm *)sink, .act = act_power, .power = power,
+                             .exit_code = exit_code});
+}
+
+// A triple fault resets a PC.
+static void act_triple_fault(struct vm_request *r)
+{
+    log_info("machine", "vCPU %u: triple fault", r->vcpu->index);
+    vm_reset(r->vm, true, "guest-reset");
+}
+
+static void act_debug(struct vm_request *r)
+{
+    vm_stop(r->vm, VM_DEBUG);
+    for (struct vm_listener *l = r->vm->listeners; l; l = l->next)
+        if (l->debug)
+            l->debug(l, r->vcpu);
+}
+
+static void act_failed(struct vm_request *r)
+{
+    vm_stop(r->vm, VM_INTERNAL_ERROR);
+}
+
+static void on_shutdown(void *opaque, struct vcpu *vcpu)
+{
+    post((struct vm_request){.vm = opaque, .vcpu = vcpu, .act = act_triple_fault});
+}
+
+static void on_debug(void *opaque, struct vcpu *vcpu)
+{
+    post((struct vm_request){.vm = opaque, .vcpu = vcpu, .act = act_debug});
+}
+
+static void on_failed(void *opaque, struct vcpu *vcpu)
+{
+    post((struct vm_request){.vm = opaque, .vcpu = vcpu, .act = act_failed});
+}
+
+static int start_vcpu(struct vm *vm, unsigned index, struct err *err)
+{
+    struct vcpu_events events = {on_shutdown, on_debug, on_failed, vm};
+    struct vcpu *vcpu = vm->engine->ops->create_vcpu(vm->engine, index, err);
+    if (!vcpu)
+        return -ENOMEM;
+    int rc = vcpu_start(vcpu, &events, err);
+    if (rc < 0) {
+        vcpu->ops->destroy(vcpu);
+        return rc;
+    }
+    vm->vcpu[index] = vcpu;
+    vm->states[index] = vcpu->state;
+    vm->vcpus++;
+    return 0;
+}
+
+static void end_vcpus(struct vm *vm)
+{
+    mem_thread_offline();
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        vcpu_destroy(vm->vcpu[i]);
+    mem_thread_online();
+    free(vm->vcpu);
+    free(vm->states);
+}
+
+int vm_init(struct vm *vm, const struct vm_config *config, struct clock *clock,
+            struct engine *engine, struct err *err)
+{
+    unsigned count = engine->config.vcpus;
+    *vm = (struct vm){.power.request = request_power, .config = *config, .clock = clock,
+                      .engine = engine, .vcpu = calloc(count, sizeof(struct vcpu *)),
+                      .states = calloc(count, sizeof(struct x86_state *)),
+                      .paused_tsc = __rdtsc()};
+    int rc = vm->vcpu && vm->states ? 0 : err_set(err, -ENOMEM, "no memory for %u vCPUs", count);
+    for (unsigned i = 0; i < count && rc == 0; i++)
+        rc = start_vcpu(vm, i, err);
+    if (rc < 0)
+        end_vcpus(vm);
+    return rc;
+}
+
+void vm_finish(struct vm *vm)
+{
+    end_vcpus(vm);
+    vm->engine->ops->destroy(vm->engine);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What a virtual machine does as a whole: it runs, is paused, is reset, is switched off, is saved.
+// Which devices it consists of is its board's business (struct vm_board), which engine runs its
+// vCPUs neither knows.
+//
+// Threads: the event loop's, a registered mem reader, unless said otherwise. What a guest asks for
+// in the middle of an access is posted to the loop (vm_request), and so happens outside every
+// dispatch.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "guest/bus/power.h"
+#include "guest/cpu/vcpu.h"
+#include "guest/migrate/snapshot.h"
+
+// As query-status names them (vm_state_name).
+enum vm_state {
+    VM_PRELAUNCH, VM_INMIGRATE, VM_RUNNING, VM_PAUSED, VM_SHUTDOWN, VM_PANICKED, VM_DEBUG,
+    VM_INTERNAL_ERROR, VM_POSTMIGRATE,
+};
+
+enum vm_event_kind { VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_POWERDOWN,
+                     VM_EVENT_SHUTDOWN, VM_EVENT_MIGRATION };
+struct vm_event {
+    enum vm_event_kind kind;
+    bool guest;          // RESET, SHUTDOWN: the guest asked for it
+    const char *reason;  // "guest-reset", "host-qmp-quit"; MIGRATION: the status
+};
+struct vm_listener {
+    void (*event)(struct vm_listener *listener, const struct vm_event *event);
+    void (*debug)(struct vm_listener *listener, struct vcpu *vcpu);  // may be null
+    struct vm_listener *next;
+};
+
+struct vm_board {
+    // Devices, memory and every vCPU's state as at power-up. All vCPUs are paused.
+    int (*reset)(void *opaque, struct err *err);
+    void (*power_button)(void *opaque);
+    void (*parts)(void *opaque, struct snapshot_parts *parts);  // all but vcpus and paused_tsc
+    void *opaque;
+};
+
+struct vm_config {
+    bool reboot_ends;     // -no-reboot
+    bool shutdown_pauses; // -no-shutdown
+};
+
+struct vm_migration {
+    const char *status;  // null: there was none; "active", "completed", "failed"
+    char error[sizeof ((struct err *)0)->text];
+    uint64_t total_ms, ram_bytes;
+};
+
+struct vm {
+    struct power_sink power;  // for the devices
+    struct vm_config config;
+    struct vm_board board;
+    struct clock *clock;
+    struct engine *engine;
+    struct vcpu **vcpu;
+    struct x86_state **states;
+    unsigned vcpus;
+    enum vm_state state;
+    bool start_when_loaded;  // inmigrate: what `cont` left behind
+    bool clock_runs;
+    uint64_t paused_tsc;     // host TSC at which guest time stopped
+    struct vm_listener *listeners;
+    struct vm_migration migration;
+    bool ending;
+    int exit_status;
+};
+
+const char *vm_state_name(enum vm_state state);
+
+// Makes and starts engine's vCPUs, paused; takes ownership of engine once it returns 0. The state
+// is VM_PRELAUNCH.
+int vm_init(struct vm *vm, const struct vm_config *config, struct clock *clock, struct engine *engine,
+            struct err *err);
+void vm_finish(struct vm *vm);
+void vm_listen(struct vm *vm, struct vm_listener *listener);
+
+// Power-up or reset of everything; stays paused. reason is null for the first.
+int vm_power_up(struct vm *vm, struct err *err);
+
+void vm_stop(struct vm *vm, enum vm_state state);
+int vm_cont(struct vm *vm, struct err *err);
+// For a debugger: resumes only those vCPUs whose flag is set (null: all).
+void vm_resume_some(struct vm *vm, const bool *which);
+void vm_reset(struct vm *vm, bool guest, const char *reason);
+void vm_powerdown(struct vm *vm);
+// Ends the process's loop, or pauses if the guest asks and the configuration says so.
+void vm_shutdown(struct vm *vm, bool guest, const char *reason);
+void vm_exit(struct vm *vm, int status);  // ends in any case
+void vm_nmi(struct vm *vm);               // to every vCPU
+
+// "file:PATH". The guest is paused meanwhile and afterwards (VM_POSTMIGRATE); if it fails it goes on.
+int vm_migrate(struct vm *vm, const char *uri, struct err *err);
+// In VM_INMIGRATE: loads, and then runs if start_when_loaded.
+int vm_migrate_incoming(struct vm *vm, const char *uri, struct err *err);
+
+// Whether what is asked for can be understood at all: "file:" and a path.
+const char *vm_migrate_path(const char *uri);  // null: not a file

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the files of a vm share.
+#pragma once
+
+#include "guest/machine/vm.h"
+
+void vm_tell(struct vm *vm, enum vm_event_kind kind, bool guest, const char *reason);
+// Pauses every vCPU and guest time, whatever the state; says nothing to anybody.
+void vm_pause_vcpus(struct vm *vm);
