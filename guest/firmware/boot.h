@@ -10,7 +10,7 @@
 //     memory_map_init(&map, memory), memory_map_set(&map, ...) for what the machine keeps;
 //     acpi_load(&acpi, memory, &map, &rsdp);
 //     boot_load(boot, memory, &map, rsdp);
-//     x86_reset of every vCPU, then boot_state(boot, state of vCPU 0).
+//     x86_reset and then boot_state for every vCPU.
 // Nothing of the files is kept in memory; they stay open and are read again. Kernels and initrds
 // are untrusted: all that is read is checked against the file's size and the guest's RAM.
 //
@@ -35,5 +35,7 @@ void boot_close(struct boot *boot);  // null is fine
 // told; rsdp is 0 where there are no tables. -ENOMEM: too little RAM; -EIO: a file changed.
 int boot_load(struct boot *boot, struct mem *memory, const struct memory_map *map, gpa_t rsdp,
               struct err *err);
-// After boot_load: turns a vCPU's reset state into the one at the kernel's entry.
-void boot_state(const struct boot *boot, struct x86_state *state);
+// After boot_load: turns vCPU index's reset state into what firmware leaves. vCPU 0 is at the
+// kernel's entry; the others still wait for SIPI. physical_bits is the CPU model's.
+void boot_state(const struct boot *boot, struct x86_state *state, unsigned index,
+                unsigned physical_bits);
