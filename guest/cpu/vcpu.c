@@ -165,6 +165,16 @@ void vcpu_resume(struct vcpu *vcpu)
     pthread_mutex_unlock(&t->lock);
 }
 
+void vcpu_reset(struct vcpu *vcpu)
+{
+    if (vcpu->ops->reset) {
+        vcpu->ops->reset(vcpu);
+        return;
+    }
+    x86_reset(vcpu->state, vcpu->state->apic.id, false);
+    vcpu->ops->put_state(vcpu);
+}
+
 void vcpu_destroy(struct vcpu *vcpu)
 {
     struct vcpu_thread *t = vcpu->thread;

@@ -65,6 +65,9 @@ struct vcpu_ops {
     void (*set_debug)(struct vcpu *vcpu, const struct vcpu_debug *debug);
     void (*nmi)(struct vcpu *vcpu);  // any thread
     void (*destroy)(struct vcpu *vcpu);
+    // vCPU paused: as after power-on, the local APIC and the TSC too, and in effect. Null where
+    // x86_reset and put_state are all there is to it (vcpu_reset).
+    void (*reset)(struct vcpu *vcpu);
 };
 
 // Embedded first in the engine's own struct; filled in by engine_ops.create_vcpu.
@@ -126,4 +129,5 @@ void vcpu_pause(struct vcpu *vcpu);          // asks; returns at once
 void vcpu_wait_paused(struct vcpu *vcpu);    // state is up to date when it returns
 bool vcpu_is_paused(struct vcpu *vcpu);
 void vcpu_resume(struct vcpu *vcpu);         // put_state was done if state was changed
+void vcpu_reset(struct vcpu *vcpu);          // while paused: as after power-on
 void vcpu_destroy(struct vcpu *vcpu);        // ends the thread
