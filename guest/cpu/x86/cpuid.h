@@ -19,7 +19,7 @@ enum { X86_PHYSICAL_BITS = 40 };
 // Feature words, with their CPUID leaf and register.
 enum x86_word { X86_1_EDX, X86_1_ECX, X86_7_EBX, X86_7_ECX, X86_7_EDX, X86_7_1_EAX, X86_D_1_EAX,
                 X86_80000001_EDX, X86_80000001_ECX, X86_80000007_EDX, X86_80000008_EBX,
-                X86_40000001_EAX, X86_6_EAX, X86_WORDS };
+                X86_40000001_EAX, X86_6_EAX, X86_80000021_EAX, X86_WORDS };
 
 struct x86_model {
     char name[32];
@@ -32,12 +32,17 @@ struct x86_model {
     bool hypervisor;                   // shows leaf 0x40000000 with the KVM signature
     uint32_t sockets, cores, threads;  // per the machine, per socket, per core
     uint64_t tsc_hz;                   // leaf 0x15 and 0x40000010; 0: unknown
+    uint32_t level, xlevel;            // the highest basic and extended leaf
+    uint64_t arch_capabilities;        // IA32_ARCH_CAPABILITIES, if the feature is there
 };
 
 // What an engine can do: a model's words are masked with these.
 struct x86_support {
     uint32_t words[X86_WORDS];
     uint64_t xcr0;
+    // "host" for an engine on hardware; null for software. Warnings name it (software is "TCG", as in
+    // QEMU), and only software's guests are told by default that they need no mitigations.
+    const char *who;
 };
 
 // Parses -cpu's value: "max", "qemu64,+avx2,-x2apic,vendor=..." and so on. Features that the
@@ -45,6 +50,12 @@ struct x86_support {
 // (with enforce) are an error. An unknown model or property is -EINVAL with QEMU's sentence.
 int x86_model_parse(struct x86_model *model, const char *spec, const struct x86_support *support,
                     struct err *err);
+// The features that msr.c, apic.c and pvclock.c implement alone, for an engine of ours to offer on
+// top of its own: x2APIC, the TSC's MSRs, MTRR, PAT, MCA, ARCH_CAPABILITIES, the paravirtual clock …
+void x86_support_software(struct x86_support *support);
+// The APIC id of the vCPU with this index: fields for thread, core and socket, each as wide as its
+// count needs. Index 0 has id 0.
+uint32_t x86_apic_id(const struct x86_model *model, unsigned index);
 // For -cpu help.
 void x86_model_list(void (*each)(const char *name, const char *description, void *opaque), void *opaque);
 

@@ -17,7 +17,8 @@ enum x86_msr_result {
     X86_MSR_FAULT = -1,    // #GP(0); nothing changed
     X86_MSR_DONE = 0,
     X86_MSR_MODE = 1,      // EFER: what code and pages mean may have changed
-    X86_MSR_CLOCK = 2,     // a pvclock MSR: the engine (re)writes its page
+    X86_MSR_CLOCK = 2,     // a pvclock MSR: 0x11 and 0x4b564d00 want pvclock_wall_clock, once for each
+                           // write; 0x12 and 0x4b564d01 pvclock_update
     X86_MSR_TSC = 3,       // the guest's TSC moved: TSC-deadline timers and pvclock follow
 };
 
