@@ -320,7 +320,7 @@ static void settle_all(struct pit8254 *p, uint64_t tick)
 }
 
 // Output 0 has risen since it was last looked at: the controllers get to see an edge, and one
-// only if there were many.
+// only if there were many. Nothing wakes for a falling output, which no controller looks for.
 static void catch_up(struct pit8254 *p, uint64_t tick)
 {
     settle_all(p, tick);
