@@ -274,7 +274,7 @@ static int start_vcpu(struct vm *vm, unsigned index, struct err *err)
     return 0;
 }
 
-static void end_vcpus(struct vm *vm)
+void vm_end_vcpus(struct vm *vm)
 {
     mem_thread_offline();
     for (unsigned i = 0; i < vm->vcpus; i++)
@@ -282,6 +282,9 @@ static void end_vcpus(struct vm *vm)
     mem_thread_online();
     free(vm->vcpu);
     free(vm->states);
+    vm->vcpus = 0;
+    vm->vcpu = NULL;
+    vm->states = NULL;
 }
 
 int vm_init(struct vm *vm, const struct vm_config *config, struct clock *clock,
@@ -296,12 +299,6 @@ int vm_init(struct vm *vm, const struct vm_config *config, struct clock *clock,
     for (unsigned i = 0; i < count && rc == 0; i++)
         rc = start_vcpu(vm, i, err);
     if (rc < 0)
-        end_vcpus(vm);
+        vm_end_vcpus(vm);
     return rc;
-}
-
-void vm_finish(struct vm *vm)
-{
-    end_vcpus(vm);
-    vm->engine->ops->destroy(vm->engine);
 }

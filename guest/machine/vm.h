@@ -77,11 +77,10 @@ struct vm {
 
 const char *vm_state_name(enum vm_state state);
 
-// Makes and starts engine's vCPUs, paused; takes ownership of engine once it returns 0. The state
-// is VM_PRELAUNCH.
+// Makes and starts engine's vCPUs, paused. The state is VM_PRELAUNCH. engine stays the caller's.
 int vm_init(struct vm *vm, const struct vm_config *config, struct clock *clock, struct engine *engine,
             struct err *err);
-void vm_finish(struct vm *vm);
+void vm_end_vcpus(struct vm *vm);  // may be called again
 void vm_listen(struct vm *vm, struct vm_listener *listener);
 
 // Power-up or reset of everything; stays paused. reason is null for the first.
