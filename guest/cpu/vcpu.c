@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static_assert(VCPU_KICK_SIGNAL == SIGUSR1, "the constant for assembly differs from the libc's");
 
@@ -18,6 +19,7 @@ struct vcpu_thread {
     pthread_cond_t changed;  // any of the flags
     struct vcpu_events events;
     bool pause_wanted, paused, ending;
+    int host_id;  // atomic
 };
 
 static void announce_pause(struct vcpu *vcpu)
@@ -80,6 +82,7 @@ static void *vcpu_main(void *opaque)
     char name[16];
     snprintf(name, sizeof name, "vcpu %u", vcpu->index);
     pthread_setname_np(pthread_self(), name);
+    __atomic_store_n(&vcpu->thread->host_id, gettid(), __ATOMIC_RELAXED);
     mem_thread_online();
     while (wait_until_wanted(vcpu)) {
         handle_exit(vcpu, vcpu->ops->run(vcpu));
@@ -154,6 +157,11 @@ bool vcpu_is_paused(struct vcpu *vcpu)
     bool paused = vcpu->thread->paused;
     pthread_mutex_unlock(&vcpu->thread->lock);
     return paused;
+}
+
+int vcpu_thread_id(struct vcpu *vcpu)
+{
+    return __atomic_load_n(&vcpu->thread->host_id, __ATOMIC_RELAXED);
 }
 
 void vcpu_resume(struct vcpu *vcpu)

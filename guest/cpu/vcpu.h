@@ -128,6 +128,7 @@ int vcpu_start(struct vcpu *vcpu, const struct vcpu_events *events, struct err *
 void vcpu_pause(struct vcpu *vcpu);          // asks; returns at once
 void vcpu_wait_paused(struct vcpu *vcpu);    // state is up to date when it returns
 bool vcpu_is_paused(struct vcpu *vcpu);
+int vcpu_thread_id(struct vcpu *vcpu);       // as the host numbers it, for query-cpus-fast; 0: not yet
 void vcpu_resume(struct vcpu *vcpu);         // put_state was done if state was changed
 void vcpu_reset(struct vcpu *vcpu);          // while paused: as after power-on
 void vcpu_destroy(struct vcpu *vcpu);        // ends the thread
