@@ -11,7 +11,7 @@
 
 struct clock {
     pthread_mutex_t lock;
-    pthread_cond_t changed;  // an earlier deadline, resumed, or ending
+    pthread_cond_t changed;  // for the thread: an earlier deadline, resumed, or ending
     pthread_cond_t fired;    // a fire has returned
     pthread_t thread;
     bool manual, ending;
@@ -24,6 +24,9 @@ struct clock {
 
     struct clock_timer **heap;  // [1] is the earliest; [0] is unused, so that 0 means "not armed"
     uint32_t armed, capacity;
+    // The deadline that the thread sleeps for; 0 while it doesn't sleep. Only an earlier one wakes it:
+    // timers are armed far more often than they fire.
+    uint64_t sleeps_until_ns;
     struct clock_timer *firing;  // compared, never followed: fire may free its timer
     pthread_t firing_thread;
 };
@@ -145,13 +148,16 @@ static void fire_first(struct clock *clock)
     pthread_cond_broadcast(&clock->fired);
 }
 
-static void wait_until(struct clock *clock, uint64_t host_ns)
+static void sleep_until(struct clock *clock, uint64_t deadline_ns)
 {
+    uint64_t host_ns = clock_host_deadline_ns(clock, deadline_ns);
     struct timespec at = {(time_t)(host_ns / 1000000000u), (long)(host_ns % 1000000000u)};
+    clock->sleeps_until_ns = deadline_ns;
     if (host_ns == UINT64_MAX)
         pthread_cond_wait(&clock->changed, &clock->lock);
     else
         pthread_cond_timedwait(&clock->changed, &clock->lock, &at);
+    clock->sleeps_until_ns = 0;
 }
 
 static void *clock_thread(void *opaque)
@@ -161,12 +167,11 @@ static void *clock_thread(void *opaque)
     prctl(PR_SET_TIMERSLACK, 1UL);  // otherwise the kernel may be 50 us late on purpose
     pthread_mutex_lock(&clock->lock);
     while (!clock->ending) {
-        if (!clock->running || !clock->armed)
-            wait_until(clock, UINT64_MAX);
-        else if (clock->heap[1]->deadline_ns <= clock_now_ns(clock))
+        uint64_t next_ns = clock->armed ? clock->heap[1]->deadline_ns : UINT64_MAX;
+        if (clock->running && clock->armed && next_ns <= clock_now_ns(clock))
             fire_first(clock);
         else
-            wait_until(clock, clock_host_deadline_ns(clock, clock->heap[1]->deadline_ns));
+            sleep_until(clock, next_ns);
     }
     pthread_mutex_unlock(&clock->lock);
     return NULL;
@@ -293,7 +298,7 @@ void clock_timer_arm(struct clock_timer *timer, uint64_t deadline_ns)
         heap_remove(clock, timer);
     timer->deadline_ns = deadline_ns;
     heap_insert(clock, timer);
-    if (timer->heap_index == 1)
+    if (deadline_ns < clock->sleeps_until_ns)
         pthread_cond_broadcast(&clock->changed);
     pthread_mutex_unlock(&clock->lock);
 }
