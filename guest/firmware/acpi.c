@@ -50,9 +50,11 @@ void acpi_seal(struct bytes *table)
 static int check(const struct acpi_config *c, struct err *err)
 {
     if (!c->vcpus || c->vcpus > ACPI_VCPUS)
-        return err_set(err, -EINVAL, "ACPI tables are for 1 to %d CPUs, not %u", ACPI_VCPUS, c->vcpus);
+        return err_set(err, -EINVAL, "ACPI tables are for 1 to %d CPUs, not %u", ACPI_VCPUS,
+                       c->vcpus);
     if (c->table_count > EXTRAS)
-        return err_set(err, -EINVAL, "%u extra ACPI tables are more than %d", c->table_count, EXTRAS);
+        return err_set(err, -EINVAL, "%u extra ACPI tables are more than %d", c->table_count,
+                       EXTRAS);
     if (c->pm_bytes > UINT8_MAX || c->gpe0_bytes >= 32)
         return err_set(err, -EINVAL, "ACPI can't describe so large a power management block");
     return 0;
@@ -118,8 +120,9 @@ static void link_tables(struct build *b, uint64_t base)
         base += align_up(b->table[i].size_bytes, TABLE_ALIGNMENT);
     }
     b->xsdt_address = base;
-    for (unsigned i = FADT; i < b->count; i++)
-        memcpy(b->xsdt.data + sizeof(struct acpi_header) + 8 * (i - FADT), le64(b->address[i]).b, 8);
+    uint8_t *entry = b->xsdt.data + sizeof(struct acpi_header);
+    for (unsigned i = FADT; i < b->count; i++, entry += 8)
+        memcpy(entry, le64(b->address[i]).b, 8);
     acpi_fadt_link(&b->table[FADT], b->facs_address, b->address[DSDT]);
     for (unsigned i = 0; i < b->count; i++)
         acpi_seal(&b->table[i]);

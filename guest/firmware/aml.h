@@ -42,7 +42,8 @@ void aml_integer(struct aml *a, uint64_t value);
 void aml_string(struct aml *a, const char *ascii);
 void aml_eisa_id(struct aml *a, const char *id);  // "PNP0A03"
 // Opcodes that take their operands from the calls after them: Return, Store, LNot ...
-enum aml_op { AML_STORE = 0x70, AML_AND = 0x7b, AML_OR = 0x7d, AML_EQUAL = 0x93, AML_RETURN = 0xa4 };
+enum aml_op { AML_STORE = 0x70, AML_AND = 0x7b, AML_OR = 0x7d, AML_EQUAL = 0x93,
+              AML_RETURN = 0xa4 };
 void aml_op(struct aml *a, enum aml_op op);
 void aml_argument(struct aml *a, unsigned number);  // Arg0 to Arg6
 void aml_local(struct aml *a, unsigned number);     // Local0 to Local7

@@ -15,8 +15,8 @@ static unsigned long long mib(uint64_t bytes)
 
 int boot_too_little(const struct boot *b, const struct memory_map *map, struct err *err)
 {
-    return err_set(err, -ENOMEM, "too little memory for kernel '%s': it needs RAM from %llu to %llu "
-                   "MiB, the guest has %llu MiB in all", b->kernel_path,
+    return err_set(err, -ENOMEM, "too little memory for kernel '%s': it needs RAM from %llu to "
+                   "%llu MiB, the guest has %llu MiB in all", b->kernel_path,
                    (unsigned long long)b->kernel_gpa / MEMORY_HIGH_BASE, mib(b->kernel_end),
                    mib(memory_map_ram_bytes(map)));
 }
@@ -55,8 +55,8 @@ static int check_cmdline(const struct boot *b, struct err *err)
     uint64_t max = b->cmdline_max < BOOT_CMDLINE_MAX ? b->cmdline_max : BOOT_CMDLINE_MAX;
     if (bytes <= max)
         return 0;
-    return err_set(err, -E2BIG, "kernel command line is too long: it has %zu bytes, the kernel takes "
-                   "%llu", bytes, (unsigned long long)max);
+    return err_set(err, -E2BIG, "kernel command line is too long: it has %zu bytes, the kernel "
+                   "takes %llu", bytes, (unsigned long long)max);
 }
 
 static int copy_string(char **copy, const char *text)
@@ -167,7 +167,8 @@ static uint64_t ram_end_below_4g(const struct memory_map *map)
 {
     uint64_t end = 0;
     for (unsigned i = 0; i < map->count && map->range[i].base < UINT64_C(1) << 32; i++)
-        end = map->range[i].type == MEMORY_RAM ? map->range[i].base + map->range[i].size_bytes : end;
+        if (map->range[i].type == MEMORY_RAM)
+            end = map->range[i].base + map->range[i].size_bytes;
     return end;
 }
 

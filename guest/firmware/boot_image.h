@@ -67,7 +67,8 @@ int elf_kernel_open(struct boot *boot, struct err *err);
 
 int zero_page_write(const struct boot *boot, struct mem *memory, const struct memory_map *map,
                     gpa_t rsdp);
-int pvh_write(const struct boot *boot, struct mem *memory, const struct memory_map *map, gpa_t rsdp);
+int pvh_write(const struct boot *boot, struct mem *memory, const struct memory_map *map,
+              gpa_t rsdp);
 int entry_write_tables(const struct boot *boot, struct mem *memory);
 
 // The sentence for memory that the kernel needs and the guest does not have.

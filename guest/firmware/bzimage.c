@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A bzImage: a real-mode part, of which only the header matters here, and the compressed kernel with
-// its own code to unpack it, which is entered in protected or long mode.
+// A bzImage: a real-mode part, of which only the header matters here, and the compressed kernel
+// with its own code to unpack it, which is entered in protected or long mode.
 #include <errno.h>
 
 #include "guest/firmware/boot_image.h"
@@ -43,8 +43,8 @@ static int check_version(const struct boot *b, struct err *err)
 {
     unsigned v = version(b);
     if (v < OLDEST_VERSION)
-        return err_set(err, -EINVAL, "kernel '%s' is too old: it has boot protocol %u.%02u, 2.06 is "
-                       "needed", b->kernel_path, v >> 8, v & 0xff);
+        return err_set(err, -EINVAL, "kernel '%s' is too old: it has boot protocol %u.%02u, 2.06 "
+                       "is needed", b->kernel_path, v >> 8, v & 0xff);
     if (!(b->header[HDR_LOADFLAGS] & LOADED_HIGH))
         return refuse(b, err, "it is a zImage, which is for real mode only");
     return 0;
@@ -60,14 +60,14 @@ static int find_payload(struct boot *b, struct err *err)
     if (b->file_bytes <= ENTRY_64_OFFSET)
         return refuse(b, err, "invalid kernel header");
     if (b->kernel.size_bytes < needs)
-        return err_set(err, -EINVAL, "could not load kernel '%s': it is truncated (%llu of %llu bytes)",
-                       b->kernel_path, (unsigned long long)b->kernel.size_bytes,
+        return err_set(err, -EINVAL, "could not load kernel '%s': it is truncated (%llu of %llu "
+                       "bytes)", b->kernel_path, (unsigned long long)b->kernel.size_bytes,
                        (unsigned long long)needs);
     return 0;
 }
 
-// boot.rst, "kernel_alignment", "pref_address" and "init_size": where a kernel unpacks itself to, and
-// how far it reaches there. Before 2.10 it does not say; its image is all that is known.
+// boot.rst, "kernel_alignment", "pref_address" and "init_size": where a kernel unpacks itself to,
+// and how far it reaches there. Before 2.10 it does not say; its image is all that is known.
 static int find_room(struct boot *b, struct err *err)
 {
     uint64_t start = get32(b->header + HDR_CODE32_START);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A vmlinux: an ELF64 executable whose segments go to their physical addresses. Its PVH entry is in a
-// note (Xen, public/elfnote.h); without one, ELF's entry is taken for that of the 64-bit Linux
+// A vmlinux: an ELF64 executable whose segments go to their physical addresses. Its PVH entry is in
+// a note (Xen, public/elfnote.h); without one, ELF's entry is taken for that of the 64-bit Linux
 // protocol, which it is in a vmlinux.
 #include <elf.h>
 #include <errno.h>

@@ -42,10 +42,12 @@ void kernel_file_close(struct kernel_file *file)
     file->fd = -1;
 }
 
-int kernel_file_read(const struct kernel_file *file, uint64_t offset, void *bytes, size_t size_bytes)
+int kernel_file_read(const struct kernel_file *file, uint64_t offset, void *bytes,
+                     size_t size_bytes)
 {
     for (size_t done = 0; done < size_bytes;) {
-        ssize_t n = pread(file->fd, (char *)bytes + done, size_bytes - done, (off_t)(offset + done));
+        off_t at = (off_t)(offset + done);
+        ssize_t n = pread(file->fd, (char *)bytes + done, size_bytes - done, at);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -19,7 +19,8 @@ struct kernel_file {
 int kernel_file_open(struct kernel_file *file, const char *path);
 void kernel_file_close(struct kernel_file *file);
 // All of [offset, offset + size_bytes), or -EIO if the file does not have it.
-int kernel_file_read(const struct kernel_file *file, uint64_t offset, void *bytes, size_t size_bytes);
+int kernel_file_read(const struct kernel_file *file, uint64_t offset, void *bytes,
+                     size_t size_bytes);
 // The same into RAM. -EFAULT: not all of it is RAM.
 int kernel_file_copy(const struct kernel_file *file, uint64_t offset, uint64_t size_bytes,
                      struct mem *memory, uint64_t gpa);

@@ -22,7 +22,8 @@ static void fill_map(uint8_t *entry, const struct memory_map *map)
     }
 }
 
-int pvh_write(const struct boot *b, struct mem *memory, const struct memory_map *map, gpa_t rsdp)
+int pvh_write(const struct boot *b, struct mem *memory, const struct memory_map *map,
+              gpa_t rsdp)
 {
     uint8_t info[ALL_BYTES] = {0};
     put32(info, START_MAGIC);

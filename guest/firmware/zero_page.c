@@ -31,8 +31,8 @@ static void fill_initrd(uint8_t *page, const struct boot *b)
     put32(page + ZP_EXT_RAMDISK_SIZE, (uint32_t)(b->initrd.size_bytes >> 32));
 }
 
-// A seed for the kernel's random numbers, fresh at each start, so that a guest without RDRAND does not
-// wait for entropy (Linux, setup_data of type SETUP_RNG_SEED). Without one, it waits.
+// A seed for the kernel's random numbers, fresh at each start, so that a guest without RDRAND does
+// not wait for entropy (Linux, setup_data of type SETUP_RNG_SEED). If the host has none, it waits.
 static int write_seed(struct mem *memory, uint64_t *setup_data)
 {
     uint8_t node[16 + SEED_BYTES] = {0};
@@ -45,7 +45,8 @@ static int write_seed(struct mem *memory, uint64_t *setup_data)
     return mem_dma_write(memory, GPA(BOOT_SEED), node, sizeof node);
 }
 
-int zero_page_write(const struct boot *b, struct mem *memory, const struct memory_map *map, gpa_t rsdp)
+int zero_page_write(const struct boot *b, struct mem *memory, const struct memory_map *map,
+                    gpa_t rsdp)
 {
     uint8_t page[ZP_BYTES] = {0};
     uint64_t seed;

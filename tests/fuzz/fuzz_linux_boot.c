@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A hostile kernel file and initrd, in a guest with little memory. The first two bytes choose the RAM's
-// size, the initrd's and the command line's; the rest is the file. Besides the sanitizers: what a boot
+// A hostile kernel file and initrd, in a guest with little memory. The first two bytes choose the
+// sizes of RAM, initrd and command line; the rest is the file. Besides the sanitizers: what a boot
 // claims to have placed lies in RAM, in nobody's way, and a second load finds the same.
 //     clang -fsanitize=fuzzer,address,undefined -I. ...
 #include <stdio.h>
@@ -91,7 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     cmdline[words < BOOT_CMDLINE_MAX ? words : BOOT_CMDLINE_MAX + 1] = 0;
     require(!ftruncate(kernel_fd, 0) && !ftruncate(initrd_fd, (off_t)(data[1] & 15) * 999999));
     require(pwrite(kernel_fd, data + 2, size_bytes - 2, 0) == (ssize_t)(size_bytes - 2));
-    struct boot *b = boot_open(kernel_path, initrd_path, data[0] & 0x80 ? cmdline : NULL, NULL, &err);
+    struct boot *b =
+        boot_open(kernel_path, initrd_path, data[0] & 0x80 ? cmdline : NULL, NULL, &err);
     if (b)
         load(b, (1 + data[0] % RAM_MIB) * MIB);
     boot_close(b);
