@@ -9,3 +9,5 @@
 const struct x86_support *jit_support(void);
 // Null and a sentence if the host can't run it (it needs BMI2 and AVX2) or memory is short.
 struct engine *jit_engine_create(const struct engine_config *config, struct err *err);
+// The frequency at which a guest's TSC counts: the host's.
+uint64_t jit_tsc_hz(void);

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/cpu/jit/engine.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/bits.h"
+#include "guest/cpu/jit/code.h"
+#include "guest/cpu/jit/isa.h"
+
+enum { CODE_CACHE_BYTES = 256 << 20 };
+
+static struct jit_engine *jit_of(struct engine *engine) { return (struct jit_engine *)engine; }
+
+// --- vCPUs ----------------------------------------------------------------------------------
+
+static void kick(struct vcpu *vcpu)
+{
+    struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    atomic_fetch_or(&v->requests, JIT_REQUEST_STOP);
+    jit_kick(v);
+}
+
+static void get_state(struct vcpu *vcpu) { (void)vcpu; }  // it is worked on in place
+
+static void put_state(struct vcpu *vcpu)
+{
+    struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    jit_flush_all(v);
+    jit_forget_code(v->jit, v);
+    atomic_store(&v->safe, 1);
+    apic_loaded(&v->apic, NULL);
+}
+
+static void reset(struct vcpu *vcpu)
+{
+    struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    x86_reset(&v->state, vcpu->index, false);
+    v->state.apic.id = v->apic.id;
+    v->state.tsc_offset = -__builtin_ia32_rdtsc();
+    apic_reset(&v->apic, false);
+    put_state(vcpu);
+}
+
+static void set_debug(struct vcpu *vcpu, const struct vcpu_debug *debug)
+{
+    struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    v->debug = *debug;
+    v->watching = false;
+    for (unsigned i = 0; i < debug->count; i++)
+        v->watching |= debug->points[i].kind != VCPU_BREAK_EXEC;
+    jit_flush_all(v);
+}
+
+static void nmi(struct vcpu *vcpu)
+{
+    struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    __atomic_fetch_or(&v->apic.requests, APIC_REQUEST_NMI, __ATOMIC_SEQ_CST);
+    jit_kick(v);
+}
+
+static void destroy_vcpu(struct vcpu *vcpu)
+{
+    struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    apic_finish(&v->apic);
+    munmap(v, sizeof *v);
+}
+
+static const struct vcpu_ops vcpu_ops = {
+    .run = jit_run,
+    .kick = kick,
+    .get_state = get_state,
+    .put_state = put_state,
+    .reset = reset,
+    .set_debug = set_debug,
+    .nmi = nmi,
+    .destroy = destroy_vcpu,
+};
+
+static void apic_wakes(void *opaque) { jit_kick(opaque); }
+
+static void apic_ends(void *opaque, uint8_t vector)
+{
+    struct jit_vcpu *v = opaque;
+    const struct engine_config *config = &v->vcpu.engine->config;
+    if (config->eoi)
+        config->eoi(config->opaque, vector);
+}
+
+static const struct apic_ops apic_ops = {.wake = apic_wakes, .eoi = apic_ends};
+
+static struct vcpu *create_vcpu(struct engine *engine, unsigned index, struct err *err)
+{
+    struct jit_engine *jit = jit_of(engine);
+    struct jit_vcpu *v = mmap(NULL, sizeof *v, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (v == MAP_FAILED) {
+        err_set(err, -ENOMEM, "vCPU %u: no memory for its tables", index);
+        return NULL;
+    }
+    v->vcpu = (struct vcpu){.ops = &vcpu_ops, .engine = engine, .state = &v->state, .index = index};
+    v->self = v;
+    v->jit = jit;
+    v->raised = v->delivering = -1;
+    atomic_store(&v->safe, 1);
+    x86_reset(&v->state, index, false);
+    v->state.apic.id = x86_apic_id(engine->config.model, index);
+    v->state.tsc_offset = jit->tsc_offset;
+    jit_tlb_init(v);
+    apic_init(&v->apic, jit->apics, &v->state, engine->config.clock, jit->tsc_hz, &apic_ops, v);
+    jit->vcpus[index] = v;
+    jit->created = index + 1;
+    return &v->vcpu;
+}
+
+// --- the engine -----------------------------------------------------------------------------
+
+static void msi(struct engine *engine, uint64_t address, uint32_t data)
+{
+    apic_bus_msi(jit_of(engine)->apics, address, data);
+}
+
+static void pic_intr(struct engine *engine, bool level)
+{
+    apic_bus_extint(jit_of(engine)->apics, level);
+}
+
+static void say(void (*line)(void *opaque, const char *text), void *opaque, const char *name, uint64_t value)
+{
+    char text[80];
+    snprintf(text, sizeof text, "%-24s %llu", name, (unsigned long long)value);
+    line(opaque, text);
+}
+
+#define SUM(field)                                                                            \
+    ({ uint64_t sum_ = 0; for (unsigned i_ = 0; i_ < jit->created; i_++) sum_ += jit->vcpus[i_]->count.field; sum_; })
+
+static void statistics(struct engine *engine, void (*line)(void *opaque, const char *text), void *opaque)
+{
+    const struct jit_engine *jit = jit_of(engine);
+    const struct code *c = jit->code;
+    say(line, opaque, "blocks translated", c->translated_blocks);
+    say(line, opaque, "instructions translated", c->translated_insns);
+    say(line, opaque, "translating, us", c->translate_ns / 1000);
+    say(line, opaque, "code bytes", c->hot.at - c->hot.start);
+    say(line, opaque, "cold code bytes", c->cold.at - c->cold.start);
+    say(line, opaque, "cache emptied", c->emptied);
+    say(line, opaque, "entries", SUM(entries));
+    say(line, opaque, "exits by link", SUM(links));
+    say(line, opaque, "exits by indirect jump", SUM(jumps));
+    say(line, opaque, "emulated", SUM(emulated));
+    say(line, opaque, "lookup misses", SUM(misses));
+    say(line, opaque, "lookup fills", SUM(fills));
+    say(line, opaque, "page walks", SUM(walks));
+    say(line, opaque, "bounced accesses", SUM(bounces));
+    say(line, opaque, "flushes", SUM(flushes));
+    say(line, opaque, "stores that hit code", SUM(kills));
+    say(line, opaque, "exceptions", SUM(exceptions));
+    say(line, opaque, "interrupts", SUM(interrupts));
+    say(line, opaque, "halts", SUM(halts));
+}
+
+static void destroy(struct engine *engine)
+{
+    struct jit_engine *jit = jit_of(engine);
+    if (jit->code)
+        code_destroy(jit->code);
+    if (jit->apics)
+        apic_bus_destroy(jit->apics);
+    if (jit->ram_pages)
+        munmap(jit->ram_pages, sizeof *jit->ram_pages * (engine->config.ram->size_bytes >> PAGE_BITS));
+    pthread_mutex_destroy(&jit->world);
+    free(jit->vcpus);
+    free(jit);
+}
+
+static const struct engine_ops engine_ops = {
+    .name = "jit",
+    .create_vcpu = create_vcpu,
+    .msi = msi,
+    .pic_intr = pic_intr,
+    .statistics = statistics,
+    .destroy = destroy,
+};
+
+static bool host_can(struct err *err)
+{
+    uint32_t a, b = 0, c, d;
+    __get_cpuid_count(7, 0, &a, &b, &c, &d);
+    if (b & BIT(5) && b & BIT(8))
+        return true;
+    err_set(err, -ENOTSUP, "the software engine needs a host CPU with AVX2 and BMI2");
+    return false;
+}
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+uint64_t jit_tsc_hz(void)
+{
+    static uint64_t hz;
+    if (hz)
+        return hz;
+    uint64_t began = monotonic_ns(), tsc = __builtin_ia32_rdtsc(), now;
+    while ((now = monotonic_ns()) - began < 20000000)
+        ;
+    tsc = __builtin_ia32_rdtsc() - tsc;
+    hz = (tsc * (__uint128_t)1000000000 / (now - began) + 5000) / 10000 * 10000;
+    return hz;
+}
+
+static int open_engine(struct jit_engine *jit, struct err *err)
+{
+    const struct engine_config *config = &jit->engine.config;
+    size_t pages = config->ram->size_bytes >> PAGE_BITS;
+    void *ram_pages = mmap(NULL, sizeof *jit->ram_pages * pages, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (ram_pages == MAP_FAILED)
+        return err_set(err, -ENOMEM, "jit: no address space for %zu pages", pages);
+    jit->ram_pages = ram_pages;
+    jit->vcpus = calloc(config->vcpus, sizeof *jit->vcpus);
+    jit->apics = apic_bus_create(config->vcpus);
+    if (!jit->vcpus || !jit->apics)
+        return err_set(err, -ENOMEM, "jit: out of memory");
+    jit->code = code_create(jit, config->code_cache_bytes ? config->code_cache_bytes : CODE_CACHE_BYTES, err);
+    return jit->code ? 0 : -ENOMEM;
+}
+
+struct engine *jit_engine_create(const struct engine_config *config, struct err *err)
+{
+    if (!host_can(err))
+        return NULL;
+    struct jit_engine *jit = calloc(1, sizeof *jit);
+    if (!jit) {
+        err_set(err, -ENOMEM, "jit: out of memory");
+        return NULL;
+    }
+    jit->engine = (struct engine){&engine_ops, *config};
+    pthread_mutex_init(&jit->world, NULL);
+    jit->tsc_hz = jit_tsc_hz();
+    jit->tsc_offset = -__builtin_ia32_rdtsc();
+    isa_allow(jit->allowed, config->model);
+    if (open_engine(jit, err) < 0) {
+        destroy(&jit->engine);
+        return NULL;
+    }
+    jit_signals_install();
+    return &jit->engine;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Where code runs: the table of checked executable pages, their words, and the indirect jumps that
+// lead to them. Every page whose word is set stands in the table, and every jump entry leads to
+// such a page; so emptying the table in part means emptying the jumps of its context.
+#include "base/bits.h"
+#include "guest/cpu/jit/code.h"
+
+static unsigned slot_of(uint64_t va) { return va >> PAGE_BITS & (FETCH_ENTRIES - 1); }
+
+void jit_jumps_flush(struct jit_vcpu *v, unsigned context)
+{
+    struct slot_log *log = &v->jump_log[context];
+    struct jump_entry *jumps = v->jumps[context];
+    bool all = log->count > ARRAY_SIZE(log->slot);
+    unsigned n = all ? JUMP_ENTRIES : log->count;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned slot = all ? i : log->slot[i];
+        jumps[slot].address = slot ? 0 : 1;
+    }
+    log->count = 0;
+}
+
+static void jumps_flush_for(struct jit_vcpu *v, unsigned who)
+{
+    if (who == 0) {
+        jit_jumps_flush(v, JIT_USER);
+    } else {
+        jit_jumps_flush(v, JIT_SUPERVISOR);
+        jit_jumps_flush(v, JIT_SUPERVISOR_AC);
+    }
+}
+
+// va stays, for what is running; nothing new gets in.
+static void drop(struct jit_vcpu *v, struct fetch_entry *e)
+{
+    v->pages[e->page].negated = 0;
+    e->tag = 0;
+}
+
+static void flush_log(struct jit_vcpu *v, unsigned who, bool global)
+{
+    struct slot_log *log = &v->fetch_log[who][global];
+    bool all = log->count > ARRAY_SIZE(log->slot), any = false;
+    unsigned n = all ? FETCH_ENTRIES : log->count;
+    for (unsigned i = 0; i < n; i++) {
+        struct fetch_entry *e = &v->fetch[who][all ? i : log->slot[i]];
+        if (e->tag && (all || e->global == global)) {
+            drop(v, e);
+            any = true;
+        }
+    }
+    log->count = 0;
+    if (any)
+        jumps_flush_for(v, who);
+}
+
+void jit_fetch_flush(struct jit_vcpu *v, bool global_too)
+{
+    for (unsigned who = 0; who < 2; who++) {
+        flush_log(v, who, false);
+        if (global_too)
+            flush_log(v, who, true);
+    }
+}
+
+void jit_fetch_flush_page(struct jit_vcpu *v, uint64_t va)
+{
+    for (unsigned who = 0; who < 2; who++) {
+        struct fetch_entry *e = &v->fetch[who][slot_of(va)];
+        if (e->tag == (va | 1)) {
+            drop(v, e);
+            jumps_flush_for(v, who);
+        }
+    }
+}
+
+// The table is about to hold another page here, or this page at another address.
+static void make_room(struct jit_vcpu *v, unsigned who, struct fetch_entry *e, uint32_t page)
+{
+    bool dropped = false;
+    if (e->tag) {
+        drop(v, e);
+        dropped = true;
+    }
+    if (v->pages[page].negated) {
+        struct fetch_entry *old = &v->fetch[who][slot_of(v->pages[page].va)];
+        if (old->page == page)
+            drop(v, old);
+        dropped = true;
+    }
+    if (dropped)
+        jumps_flush_for(v, who);
+}
+
+static void enter_page(struct jit_vcpu *v, unsigned who, uint64_t va, uint32_t page, bool global)
+{
+    struct fetch_entry *e = &v->fetch[who][slot_of(va)];
+    make_room(v, who, e, page);
+    *e = (struct fetch_entry){va | 1, page, global};
+    v->pages[page] = (struct page_word){va, 1 - va};
+    struct slot_log *log = &v->fetch_log[who][global];
+    if (log->count < ARRAY_SIZE(log->slot))
+        log->slot[log->count] = slot_of(va);
+    log->count++;
+}
+
+// Other vCPUs may hold write fills of a page that is becoming code: they drop them, which they do
+// wherever they are safe. The page is marked already, so no new fill is made.
+static void stop_writers(struct jit_vcpu *v, uint8_t *host_page)
+{
+    struct ram_page *p = &v->jit->ram_pages[ram_page_of(v->jit, host_page)];
+    uint64_t me = BIT(v->vcpu.index & 63), writers = atomic_exchange(&p->writers, 0);
+    if (writers & me)
+        jit_tlb_drop_writes(v, host_page);
+    if (!(writers & ~me))
+        return;
+    jit_world_stop(v);
+    for (unsigned i = 0; i < v->jit->created; i++)
+        if (writers & BIT(i & 63))
+            jit_tlb_drop_writes(v->jit->vcpus[i], host_page);
+    jit_world_start(v);
+}
+
+static uint32_t make_code(struct jit_vcpu *v, uint8_t *host_page, bool user)
+{
+    struct code *c = v->jit->code;
+    uint64_t ram_page = ram_page_of(v->jit, host_page);
+    pthread_mutex_lock(&c->lock);
+    bool fresh = !v->jit->ram_pages[ram_page].code[!user];
+    uint32_t page = code_page_of(c, ram_page, user);
+    pthread_mutex_unlock(&c->lock);
+    if (fresh)
+        stop_writers(v, host_page);
+    return page;
+}
+
+uint32_t jit_fetch_page(struct jit_vcpu *v, uint64_t address, const uint8_t **bytes)
+{
+    uint64_t va = align_down(address, PAGE_BYTES);
+    unsigned who = v->state.cpl == 3 ? 0 : 1;
+    struct fetch_entry *e = &v->fetch[who][slot_of(va)];
+    const struct engine_config *config = &v->vcpu.engine->config;
+    if (e->tag == (va | 1)) {
+        *bytes = config->ram->host + (v->jit->code->pages[e->page].ram_page << PAGE_BITS);
+        return e->page;
+    }
+    struct x86_page page;
+    uint32_t code;
+    v->count.walks++;
+    if (x86_walk(&v->state, config->memory, GVA(address), X86_FETCH | (who ? 0 : X86_USER), &page, &code) < 0) {
+        v->state.cr2 = address;
+        jit_raise(v, EX_PF, code);
+    }
+    uint8_t *host = mem_ram_at(config->memory, GPA(align_down(page.gpa.u, PAGE_BYTES)), PAGE_BYTES, false);
+    if (!host)
+        return 0;
+    uint32_t index = make_code(v, host, !who);
+    v->large_pages |= page.page_bits > PAGE_BITS;
+    enter_page(v, who, va, index, page.global);
+    *bytes = host;
+    return index;
+}

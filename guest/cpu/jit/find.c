@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// From a guest address to a block: the mode, the page, the block, the translator.
+#include "guest/cpu/jit/code.h"
+
+static bool flat(const struct x86_segment *s)
+{
+    return s->base == 0 && s->limit == UINT32_MAX && s->attr & SEG_P;
+}
+
+static uint32_t code_mode(const struct x86_state *s)
+{
+    uint16_t cs = s->seg[X86_CS].attr;
+    if (s->efer & EFER_LMA && cs & SEG_L)
+        return INSN_64;
+    bool all_flat = flat(&s->seg[X86_CS]) && flat(&s->seg[X86_DS]) && flat(&s->seg[X86_ES]) && flat(&s->seg[X86_SS]);
+    return (cs & SEG_DB ? INSN_32 : INSN_16) | (all_flat ? MODE_FLAT : 0) |
+           (s->seg[X86_SS].attr & SEG_DB ? MODE_STACK32 : 0);
+}
+
+static uint32_t vector_mode(const struct x86_state *s)
+{
+    if (s->cr0 & CR0_TS)
+        return 0;
+    uint32_t legacy = s->cr0 & CR0_EM ? 0 : MODE_X87 | (s->cr4 & CR4_OSFXSR ? MODE_SSE : 0);
+    bool avx = s->cr4 & CR4_OSXSAVE && (s->xcr0 & (XCR0_SSE | XCR0_AVX)) == (XCR0_SSE | XCR0_AVX);
+    return legacy | (avx ? MODE_AVX : 0);
+}
+
+uint32_t jit_mode(struct jit_vcpu *v)
+{
+    const struct x86_state *s = &v->state;
+    bool ac = s->cpl < 3 && s->cr4 & CR4_SMAP && s->rflags & FL_AC;
+    return code_mode(s) | s->cpl << MODE_CPL_SHIFT | (ac ? MODE_AC : 0) | vector_mode(s);
+}
+
+uint64_t jit_linear_pc(const struct jit_vcpu *v)
+{
+    const struct x86_state *s = &v->state;
+    if (s->efer & EFER_LMA && s->seg[X86_CS].attr & SEG_L)
+        return s->rip;
+    return (uint32_t)(s->seg[X86_CS].base + s->rip);
+}
+
+static void check_fetch(struct jit_vcpu *v, uint32_t mode)
+{
+    const struct x86_state *s = &v->state;
+    bool good = (mode & MODE_CODE) == INSN_64 ? (int64_t)(s->rip << 16) >> 16 == (int64_t)s->rip
+                                              : s->rip <= s->seg[X86_CS].limit;
+    if (!good)
+        jit_raise(v, EX_GP, 0);
+}
+
+// With the world stopped (or before it ran): no vCPU holds anything of the cache.
+void jit_forget_code(struct jit_engine *jit, struct jit_vcpu *v)
+{
+    jit_world_stop(v);
+    code_empty(jit->code);
+    for (unsigned i = 0; i < jit->created; i++) {
+        jit_fetch_flush(jit->vcpus[i], true);
+        for (unsigned c = 0; c < JIT_CONTEXTS; c++)
+            jit_jumps_flush(jit->vcpus[i], c);
+        jit->vcpus[i]->link = 0;
+    }
+    jit_world_start(v);
+}
+
+static bool page_follows(const struct jit_vcpu *v, uint32_t page, uint32_t next)
+{
+    return v->pages[next].negated && v->pages[next].va == v->pages[page].va + PAGE_BYTES;
+}
+
+// A block whose second page is not the one that follows now is of no use here.
+static bool fits(struct jit_vcpu *v, struct block *b, uint64_t pc)
+{
+    const uint8_t *bytes;
+    if (!b->page[1])
+        return true;
+    if (!page_follows(v, b->page[0], b->page[1]) &&
+        jit_fetch_page(v, (pc | (PAGE_BYTES - 1)) + 1, &bytes) != b->page[1]) {
+        pthread_mutex_lock(&v->jit->code->lock);
+        if (!b->dead)
+            code_kill(v->jit->code, b);
+        pthread_mutex_unlock(&v->jit->code->lock);
+        return false;
+    }
+    return true;
+}
+
+static struct block *make(struct jit_vcpu *v, struct translation *t, uint64_t pc)
+{
+    struct code *c = v->jit->code;
+    jit_vectors_save(v);
+    for (unsigned tries = 0; tries < 2; tries++) {
+        pthread_mutex_lock(&c->lock);
+        struct block *b = code_find(c, t->page, t->offset, t->mode, t->entry_map);
+        bool room = code_has_room(c);
+        if (!b && room)
+            b = translate(c, t);
+        pthread_mutex_unlock(&c->lock);
+        if (b)
+            return b;
+        if (!room) {
+            jit_forget_code(v->jit, v);
+            return NULL;  // pages' indices mean nothing any more: look again
+        }
+        uint64_t next = (pc | (PAGE_BYTES - 1)) + 1;
+        t->next_page = jit_fetch_page(v, next, &t->next_bytes);
+        if (!t->next_page || t->next_page == t->page || !page_follows(v, t->page, t->next_page))
+            return NULL;
+    }
+    return NULL;
+}
+
+static struct block *find_in_page(struct jit_vcpu *v, uint32_t page, unsigned offset, uint32_t mode, unsigned entry_map)
+{
+    struct code *c = v->jit->code;
+    pthread_mutex_lock(&c->lock);
+    struct block *b = code_find(c, page, offset, mode, entry_map);
+    pthread_mutex_unlock(&c->lock);
+    return b;
+}
+
+struct block *jit_find(struct jit_vcpu *v, uint32_t mode, unsigned entry_map)
+{
+    uint64_t pc = jit_linear_pc(v);
+    check_fetch(v, mode);
+    for (unsigned tries = 0; tries < 4; tries++) {
+        struct translation t = {.offset = pc & (PAGE_BYTES - 1), .mode = mode, .entry_map = entry_map};
+        t.page = jit_fetch_page(v, pc, &t.bytes);
+        if (!t.page)
+            return NULL;
+        struct block *b = find_in_page(v, t.page, t.offset, mode, entry_map);
+        if (!b) {
+            uint64_t epoch = v->jit->code->emptied;
+            b = make(v, &t, pc);
+            if (!b && epoch == v->jit->code->emptied)
+                return NULL;
+        }
+        if (b && fits(v, b, pc))
+            return b;
+    }
+    return NULL;
+}

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The run loop of a vCPU: what happens between blocks. Interrupts, exceptions, halting, debugging, and
+// finding the next block.
+#include "guest/cpu/jit/code.h"
+#include "guest/cpu/jit/emulate.h"
+
+// --- flags, in two halves while translated code runs -------------------------------------------
+
+void jit_compose_flags(struct jit_vcpu *v)
+{
+    uint64_t arithmetic = (v->flags >> 8 & (FL_SF | FL_ZF | FL_AF | FL_PF | FL_CF)) | (v->flags & 1 ? FL_OF : 0);
+    v->state.rflags = (v->state.rflags & ~(uint64_t)(FL_ARITH | FL_IF)) | arithmetic | (v->interrupt_flag ? FL_IF : 0);
+}
+
+void jit_split_flags(struct jit_vcpu *v)
+{
+    uint64_t f = v->state.rflags;
+    v->flags = (f & (FL_SF | FL_ZF | FL_AF | FL_PF | FL_CF)) << 8 | FL_FIXED << 8 | (f & FL_OF ? 1 : 0);
+    v->interrupt_flag = f & FL_IF ? 1 : 0;
+}
+
+uint64_t jit_rip_of_site(const struct jit_vcpu *v, uint32_t site)
+{
+    const struct x86_state *s = &v->state;
+    uint64_t pc = v->pages[site >> PAGE_BITS].va + (site & (PAGE_BYTES - 1));
+    if (s->efer & EFER_LMA && s->seg[X86_CS].attr & SEG_L)
+        return pc;
+    return (uint32_t)(pc - s->seg[X86_CS].base);
+}
+
+// --- the guest's vector registers -----------------------------------------------------------------
+
+enum { VECTORS = XCR0_X87 | XCR0_SSE | XCR0_AVX };
+
+void jit_vectors_save(struct jit_vcpu *v)
+{
+    static const uint32_t mxcsr = 0x1f80;
+    if (!v->vectors_live)
+        return;
+    __asm__ volatile("xsave64 %0\n\tfninit\n\tldmxcsr %1\n\tvzeroupper"
+                     : "=m"(v->state.xsave) : "m"(mxcsr), "a"(VECTORS), "d"(0) : "memory");
+    v->vectors_live = false;
+}
+
+void jit_vectors_load(struct jit_vcpu *v)
+{
+    __asm__ volatile("xrstor64 %0" : : "m"(v->state.xsave), "a"(VECTORS), "d"(0) : "memory");
+    v->vectors_live = true;
+}
+
+// --- exceptions ---------------------------------------------------------------------------------
+
+_Noreturn void jit_raise(struct jit_vcpu *v, unsigned vector, uint32_t error_code)
+{
+    if (v->in_code) {
+        v->state.rip = jit_rip_of_site(v, v->site);
+        jit_compose_flags(v);
+        v->in_code = false;
+    }
+    v->raised = vector;
+    v->raised_code = error_code;
+    __builtin_longjmp(v->unwind, 1);
+}
+
+_Noreturn void jit_shutdown(struct jit_vcpu *v)
+{
+    v->shut_down = true;
+    __builtin_longjmp(v->unwind, 1);
+}
+
+static void put_before_back(struct jit_vcpu *v)
+{
+    struct x86_state *s = &v->state;
+    for (unsigned i = 0; i < X86_GPRS; i++)
+        s->gpr[i] = v->before.gpr[i];
+    s->rip = v->before.rip;
+    s->rflags = v->before.rflags;
+    s->cpl = v->before.cpl;
+    v->emulating = false;
+}
+
+// exception: for combining with one that delivery raises; -1 for what never combines.
+static void deliver(struct jit_vcpu *v, enum jit_event kind, unsigned vector, uint32_t code, int exception)
+{
+    v->delivering = exception;
+    jit_commit(v);
+    v->emulating = true;
+    jit_deliver(v, kind, vector, code);
+    v->emulating = false;
+    v->delivering = -1;
+}
+
+static void deliver_raised(struct jit_vcpu *v)
+{
+    int vector = v->raised;
+    v->raised = -1;
+    v->count.exceptions++;
+    if (v->delivering >= 0)
+        vector = jit_combine_faults(v->delivering, vector);
+    if (vector < 0)
+        jit_shutdown(v);
+    deliver(v, JIT_EVENT_FAULT, vector, vector == EX_DF ? 0 : v->raised_code, vector);
+}
+
+// --- interrupts ---------------------------------------------------------------------------------
+
+static void take_requests(struct jit_vcpu *v)
+{
+    uint8_t sipi = 0;
+    uint32_t taken = apic_take(&v->apic, &sipi);
+    struct x86_state *s = &v->state;
+    if (taken & APIC_REQUEST_INIT) {
+        jit_vectors_save(v);
+        x86_reset(s, v->vcpu.index, true);
+        apic_reset(&v->apic, true);
+        jit_flush_all(v);
+    }
+    if (taken & APIC_REQUEST_SIPI && s->run_state == X86_WAIT_SIPI) {
+        s->seg[X86_CS].selector = sipi << 8;
+        s->seg[X86_CS].base = (uint64_t)sipi << 12;
+        s->rip = 0;
+        s->run_state = X86_RUNNING;
+    }
+    if (taken & APIC_REQUEST_NMI)
+        s->nmi_pending = true;
+}
+
+static bool deliver_nmi(struct jit_vcpu *v)
+{
+    struct x86_state *s = &v->state;
+    if (!s->nmi_pending || s->nmi_blocked || s->run_state == X86_WAIT_SIPI)
+        return false;
+    s->nmi_pending = false;
+    s->nmi_blocked = true;
+    s->run_state = X86_RUNNING;
+    deliver(v, JIT_EVENT_NMI, EX_NMI, 0, -1);
+    return true;
+}
+
+static int acknowledge(struct jit_vcpu *v)
+{
+    const struct engine_config *config = &v->vcpu.engine->config;
+    int vector = apic_pending(&v->apic);
+    if (vector == APIC_EXTINT)
+        return config->pic_acknowledge ? config->pic_acknowledge(config->opaque) : -1;
+    if (vector >= 0)
+        apic_accept(&v->apic, vector);
+    return vector;
+}
+
+static void deliver_interrupt(struct jit_vcpu *v)
+{
+    struct x86_state *s = &v->state;
+    jit_vectors_save(v);
+    if (!(s->rflags & FL_IF)) {
+        v->interrupt_waits = apic_pending(&v->apic) >= 0;
+        return;
+    }
+    int vector = acknowledge(v);
+    v->interrupt_waits = 0;
+    if (vector < 0)
+        return;
+    v->count.interrupts++;
+    s->run_state = X86_RUNNING;
+    deliver(v, JIT_EVENT_INTERRUPT, vector, 0, -1);
+}
+
+static void take_interrupts(struct jit_vcpu *v)
+{
+    struct x86_state *s = &v->state;
+    take_requests(v);
+    if (s->run_state == X86_WAIT_SIPI || s->sti_shadow || s->mov_ss_shadow)
+        return;
+    if (!deliver_nmi(v))
+        deliver_interrupt(v);
+}
+
+void jit_check_interrupts(struct jit_vcpu *v) { v->leave = true; }
+
+void jit_halt(struct jit_vcpu *v)
+{
+    v->state.run_state = X86_HALTED;
+    v->leave = true;
+}
+
+void jit_mode_changed(struct jit_vcpu *v) { v->leave = true; }
+
+// --- one step of the loop -------------------------------------------------------------------------
+
+static bool at_breakpoint(struct jit_vcpu *v)
+{
+    uint64_t pc = jit_linear_pc(v);
+    for (unsigned i = 0; i < v->debug.count; i++)
+        if (v->debug.points[i].kind == VCPU_BREAK_EXEC && v->debug.points[i].address.u == pc) {
+            v->vcpu.debug_hit = (struct vcpu_debug_hit){.address = GVA(pc), .kind = VCPU_BREAK_EXEC};
+            return true;
+        }
+    return false;
+}
+
+static void enter(struct jit_vcpu *v, struct block *b)
+{
+    struct code *c = v->jit->code;
+    v->exit_kind = 0;
+    jit_split_flags(v);
+    if (!v->vectors_live)
+        jit_vectors_load(v);
+    v->count.entries++;
+    void (*code)(const uint8_t *) = (void (*)(const uint8_t *))code_executable(c, c->stub[STUB_ENTER][b->entry_map]);
+    code(code_executable(c, b->saved_entry));
+    v->in_code = false;
+}
+
+static void came_by_link(struct jit_vcpu *v)
+{
+    struct code *c = v->jit->code;
+    const struct link *l = &c->links[(uint32_t)v->exit_link];
+    v->count.links++;
+    v->state.rip = jit_rip_of_site(v, l->source->page[0] << PAGE_BITS) + l->offset;
+    if (!(v->state.efer & EFER_LMA && v->state.seg[X86_CS].attr & SEG_L))
+        v->state.rip = (uint32_t)v->state.rip;
+    if (l->source->mode & MODE_ONE)
+        return;
+    v->link = v->exit_link;
+    v->link_pc = jit_linear_pc(v);
+    v->link_epoch = c->emptied;
+}
+
+static void after_code(struct jit_vcpu *v)
+{
+    if (v->exit_kind != JIT_EXIT_LEAVE && v->exit_kind != JIT_EXIT_HOST_FAULT)
+        jit_compose_flags(v);
+    switch (v->exit_kind) {
+    case JIT_EXIT_LINK: came_by_link(v); break;
+    case JIT_EXIT_SITE: v->state.rip = jit_rip_of_site(v, v->exit_site); break;
+    case JIT_EXIT_JUMP:
+        v->count.jumps++;
+        v->state.rip = v->scratch;
+        break;
+    case JIT_EXIT_HOST_FAULT:
+        v->state.rip = jit_rip_of_site(v, v->site);
+        jit_compose_flags(v);
+        jit_raise(v, v->host_fault, 0);
+    default: break;
+    }
+}
+
+static bool link_is_for(struct jit_vcpu *v, const struct link *l, uint32_t mode)
+{
+    return v->link_epoch == v->jit->code->emptied && v->link_pc == jit_linear_pc(v) && l->source->mode == mode &&
+           !l->source->dead;
+}
+
+static void remember_jump(struct jit_vcpu *v, unsigned context, struct block *b)
+{
+    uint64_t pc = jit_linear_pc(v);
+    struct jump_entry *j = &v->jumps[context][pc & (JUMP_ENTRIES - 1)];
+    struct slot_log *log = &v->jump_log[context];
+    *j = (struct jump_entry){pc, code_executable(v->jit->code, b->saved_entry)};
+    if (log->count < sizeof log->slot / sizeof log->slot[0])
+        log->slot[log->count] = pc & (JUMP_ENTRIES - 1);
+    log->count++;
+}
+
+// The block to run next, linked to the exit that led here.
+static struct block *next_block(struct jit_vcpu *v, uint32_t mode)
+{
+    struct code *c = v->jit->code;
+    struct link *l = v->link && !(mode & MODE_ONE) ? &c->links[v->link] : NULL;
+    v->link = 0;
+    if (l && link_is_for(v, l, mode)) {
+        struct block *b = jit_find(v, mode, l->source->map);
+        pthread_mutex_lock(&c->lock);
+        if (b && v->link_epoch == c->emptied && !b->dead && !l->source->dead && !l->target)
+            code_link(c, l, b);
+        pthread_mutex_unlock(&c->lock);
+        return b;
+    }
+    struct block *b = jit_find(v, mode, REGMAP_CANONICAL);
+    if (b && !(mode & MODE_ONE))
+        remember_jump(v, mode_context(mode), b);
+    return b;
+}
+
+static void use_jumps_for(struct jit_vcpu *v, uint32_t mode)
+{
+    unsigned context = mode_context(mode);
+    if (v->jump_mode[context] != mode) {
+        jit_jumps_flush(v, context);
+        v->jump_mode[context] = mode;
+    }
+}
+
+// Code that is in no RAM, or straddles in a way that no block can: fetched byte by byte.
+static void emulate_unmapped(struct jit_vcpu *v, uint32_t mode)
+{
+    uint8_t bytes[INSN_BYTES_MAX];
+    struct insn in;
+    uint64_t pc = jit_linear_pc(v);
+    jit_vectors_save(v);
+    for (unsigned i = 0; i < sizeof bytes; i++) {
+        struct x86_page page;
+        uint32_t code;
+        if (x86_walk(&v->state, v->vcpu.engine->config.memory, GVA(pc + i),
+                     X86_FETCH | (v->state.cpl == 3 ? X86_USER : 0), &page, &code) < 0) {
+            bytes[i] = 0xcc;
+            if (i)
+                continue;
+            v->state.cr2 = pc;
+            jit_raise(v, EX_PF, code);
+        }
+        bytes[i] = mem_read(v->vcpu.engine->config.memory, page.gpa, 1);
+    }
+    if (insn_decode(&in, bytes, sizeof bytes, mode & MODE_CODE) < 0)
+        jit_raise(v, EX_UD, 0);
+    jit_emulate_one(v, &in);
+}
+
+static void run_guest(struct jit_vcpu *v, bool one)
+{
+    uint32_t mode = jit_mode(v);
+    if (one)
+        mode |= MODE_ONE;
+    else
+        use_jumps_for(v, mode);
+    v->leave = false;
+    struct block *b = next_block(v, mode);
+    if (!b) {
+        emulate_unmapped(v, mode);
+        return;
+    }
+    if (b->dead)
+        return;
+    enter(v, b);
+    after_code(v);
+}
+
+static bool debugging(const struct jit_vcpu *v)
+{
+    return v->debug.single_step || v->debug.count;
+}
+
+// One instruction in the reference mode: under TF, behind a shadow, for a debugger.
+static int run_one(struct jit_vcpu *v)
+{
+    struct x86_state *s = &v->state;
+    bool trap = s->rflags & FL_TF && !s->mov_ss_shadow;
+    s->sti_shadow = s->mov_ss_shadow = 0;
+    v->watch_hit = false;
+    run_guest(v, true);
+    if (trap) {
+        s->dr6 |= 1 << 14;  // BS
+        deliver(v, JIT_EVENT_TRAP, EX_DB, 0, EX_DB);
+    }
+    if (v->watch_hit)
+        return VCPU_EXIT_DEBUG;
+    if (v->debug.single_step) {
+        v->vcpu.debug_hit = (struct vcpu_debug_hit){.step = true};
+        return VCPU_EXIT_DEBUG;
+    }
+    return -1;
+}
+
+static bool needs_one(const struct jit_vcpu *v)
+{
+    const struct x86_state *s = &v->state;
+    return v->vcpu.engine->config.one_instruction_blocks || s->rflags & FL_TF || s->sti_shadow || s->mov_ss_shadow ||
+           debugging(v);
+}
+
+// An enum vcpu_exit, or -1 to go on.
+static int step(struct jit_vcpu *v)
+{
+    atomic_store(&v->run, 1);
+    if (atomic_load(&v->jit->world_stopping)) {
+        jit_world_leave(v);
+        jit_world_enter(v);
+    }
+    if (atomic_load(&v->requests) & JIT_REQUEST_STOP) {
+        atomic_fetch_and(&v->requests, ~JIT_REQUEST_STOP);
+        return VCPU_EXIT_KICKED;
+    }
+    mem_quiescent();
+    uint32_t wakes = atomic_load(&v->wakes);
+    if (wakes != v->wakes_seen || apic_has_work(&v->apic) || v->state.nmi_pending) {
+        v->wakes_seen = wakes;
+        take_interrupts(v);
+    }
+    if (v->state.run_state != X86_RUNNING) {
+        jit_vectors_save(v);
+        jit_wait(v);
+        return -1;
+    }
+    if (v->debug.count && !v->debug_skip && at_breakpoint(v))
+        return VCPU_EXIT_DEBUG;
+    v->debug_skip = false;
+    if (needs_one(v))
+        return run_one(v);
+    run_guest(v, false);
+    return -1;
+}
+
+uint64_t jit_guest_tsc(struct jit_vcpu *v)
+{
+    return __builtin_ia32_rdtsc() + v->state.tsc_offset;
+}
+
+// The guest's TSC stands still while its clock does.
+static void follow_clock(struct jit_vcpu *v)
+{
+    struct clock *clock = v->vcpu.engine->config.clock;
+    uint64_t ahead_ns = UINT64_C(1) << 40;  // far enough not to be past already
+    uint64_t zero_ns = clock_host_deadline_ns(clock, ahead_ns);
+    if (zero_ns == UINT64_MAX)
+        return;
+    zero_ns -= ahead_ns;
+    if (v->clock_known)
+        v->state.tsc_offset -= (__int128)(int64_t)(zero_ns - v->clock_zero_ns) * v->jit->tsc_hz / 1000000000;
+    v->clock_known = true;
+    v->clock_zero_ns = zero_ns;
+}
+
+enum vcpu_exit jit_run(struct vcpu *vcpu)
+{
+    struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    if (!v->thread_ready && !jit_thread_prepare(v))
+        return VCPU_EXIT_ERROR;
+    jit_world_enter(v);
+    follow_clock(v);
+    v->raised = v->delivering = -1;
+    v->debug_skip = true;
+    int exit = -1;
+    if (__builtin_setjmp(v->unwind)) {
+        if (v->emulating)
+            put_before_back(v);
+        v->in_code = false;
+    }
+    v = jit_vcpu_of(vcpu);
+    if (v->raised >= 0 && !v->shut_down)
+        deliver_raised(v);
+    while (exit < 0 && !v->shut_down)
+        exit = step(v);
+    jit_vectors_save(v);
+    jit_world_leave(v);
+    if (v->shut_down) {
+        v->shut_down = false;
+        return VCPU_EXIT_SHUTDOWN;
+    }
+    return exit;
+}
+
+// --- what the emulator sees (access.h) ------------------------------------------------------------
+
+struct x86_state *jit_state(struct jit_vcpu *v) { return &v->state; }
+const struct x86_model *jit_model(struct jit_vcpu *v) { return v->vcpu.engine->config.model; }
+struct apic *jit_apic(struct jit_vcpu *v) { return &v->apic; }
+struct mem *jit_ports(struct jit_vcpu *v) { return v->vcpu.engine->config.ports; }
+struct mem *jit_memory(struct jit_vcpu *v) { return v->vcpu.engine->config.memory; }
+struct clock *jit_clock(struct jit_vcpu *v) { return v->vcpu.engine->config.clock; }

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/cpu/jit/translate.h"
+
+#include <time.h>
+
+static void op_copy(struct trace *t, struct emit *e, unsigned base, unsigned index)
+{
+    copy_memory(e, &t->now->insn, t->map, base, index);
+}
+
+static void emit_copy(struct trace *t)
+{
+    const struct insn *in = &t->now->insn;
+    if (in->mem_bytes) {
+        flags_before_clobber(t);
+        emit_effective_address(t, in);
+        emit_access(t, in->mem_bytes, in->mem_written, in->mem_read, op_copy);
+    } else {
+        if (flags_wanted_in_host(t))
+            flags_to_host(t);
+        note_fault_site(t, &t->hot);
+        copy_registers(&t->hot, in, t->map);
+    }
+    flags_after(t);
+}
+
+// lea takes no segment base, and disturbs no flags.
+static void emit_lea_insn(struct trace *t)
+{
+    struct insn in = t->now->insn;
+    unsigned to = regmap_host(t->map, in.op[0].reg);
+    in.segment = X86_DS;
+    emit_effective_address(t, &in);
+    if (in.operand_bytes == 2)
+        emit8(&t->hot, 0x66);
+    emit_rr(&t->hot, 0x89, t->map->t0, to, in.operand_bytes == 8 ? EMIT_W : 0);
+}
+
+// --- the stack ------------------------------------------------------------------------------
+
+static void emit_rsp_add(struct trace *t, int32_t bytes)
+{
+    emit_lea(&t->hot, t->map->home, t->map->home, bytes);
+}
+
+static void op_store_register(struct trace *t, struct emit *e, unsigned base, unsigned index)
+{
+    emit_rm(e, 0x89, regmap_host(t->map, t->now->insn.op[0].reg), base, index, 1, 0, EMIT_W);
+}
+
+static void op_store_immediate(struct trace *t, struct emit *e, unsigned base, unsigned index)
+{
+    emit_rm(e, 0xc7, 0, base, index, 1, 0, EMIT_W);
+    emit32(e, t->now->insn.imm);
+}
+
+static void op_store_scratch(struct trace *t, struct emit *e, unsigned base, unsigned index)
+{
+    (void)base, (void)index;
+    emit_rm(e, 0x8d, t->map->t1, t->map->t1, t->map->t0, 1, 0, EMIT_W);
+    emit_load_gs(e, t->map->t0, GS(scratch));
+    emit_rm(e, 0x89, t->map->t0, t->map->t1, INSN_NO_REG, 1, 0, EMIT_W);
+}
+
+static void op_store_return(struct trace *t, struct emit *e, unsigned base, unsigned index)
+{
+    (void)base, (void)index;
+    emit_rm(e, 0x8d, t->map->t1, t->map->t1, t->map->t0, 1, 0, EMIT_W);
+    emit_load_gs(e, t->map->t0, PAGE_VA(t->want->page));
+    emit_lea(e, t->map->t0, t->map->t0, t->now->offset + t->now->insn.length);
+    emit_rm(e, 0x89, t->map->t0, t->map->t1, INSN_NO_REG, 1, 0, EMIT_W);
+}
+
+// t0 = what the address in t1 + t0 holds.
+static void op_load(struct trace *t, struct emit *e, unsigned base, unsigned index)
+{
+    emit_rm(e, 0x8b, t->map->t0, base, index, 1, 0, EMIT_W);
+}
+
+static void emit_push_with(struct trace *t, emit_access_op *op)
+{
+    emit_lea(&t->hot, t->map->t0, t->map->home, -8);
+    emit_access(t, 8, true, false, op);
+    emit_rsp_add(t, -8);
+}
+
+// The first operand, a register or memory, goes to the vCPU's scratch word.
+static void emit_operand_to_scratch(struct trace *t)
+{
+    const struct insn *in = &t->now->insn;
+    if (in->op[0].kind == INSN_MEM) {
+        emit_effective_address(t, in);
+        emit_access(t, 8, false, true, op_load);
+        emit_store_gs(&t->hot, t->map->t0, GS(scratch));
+    } else {
+        emit_store_gs(&t->hot, regmap_host(t->map, in->op[0].reg), GS(scratch));
+    }
+}
+
+static void emit_push(struct trace *t)
+{
+    flags_before_clobber(t);
+    switch (t->now->insn.op[0].kind) {
+    case INSN_REG: emit_push_with(t, op_store_register); break;
+    case INSN_IMM: emit_push_with(t, op_store_immediate); break;
+    default:
+        emit_operand_to_scratch(t);
+        emit_push_with(t, op_store_scratch);
+    }
+}
+
+static void emit_pop(struct trace *t)
+{
+    flags_before_clobber(t);
+    emit_mov(&t->hot, t->map->t0, t->map->home);
+    emit_access(t, 8, false, true, op_load);
+    emit_rsp_add(t, 8);
+    emit_mov(&t->hot, regmap_host(t->map, t->now->insn.op[0].reg), t->map->t0);
+}
+
+static void emit_leave(struct trace *t)
+{
+    flags_before_clobber(t);
+    emit_mov(&t->hot, t->map->t0, X86_RBP);
+    emit_access(t, 8, false, true, op_load);
+    emit_lea(&t->hot, t->map->home, X86_RBP, 8);
+    emit_mov(&t->hot, X86_RBP, t->map->t0);
+}
+
+// --- branches -------------------------------------------------------------------------------
+
+static int32_t target_of(const struct scanned *s)
+{
+    return s->offset + s->insn.length + (int32_t)s->insn.imm;
+}
+
+static void emit_jcc_insn(struct trace *t)
+{
+    const struct insn *in = &t->now->insn;
+    flags_to_host(t);
+    unsigned condition = in->bytes[in->imm_at - 1] & 15;
+    emit_link_if(t, condition, target_of(t->now), t->now->live_after);
+    emit_link(t, t->end, t->now->live_after, t->end >= PAGE_BYTES && t->block->page[1]);
+}
+
+// LOOP and JRCXZ. Neither reads or changes flags.
+static void emit_loop(struct trace *t)
+{
+    struct emit *e = &t->hot;
+    bool decrements = (t->now->insn.bytes[t->now->insn.opcode_at] & 3) == 2;
+    if (decrements)
+        emit_lea(e, X86_RCX, X86_RCX, -1);
+    emit8(e, 0xe3);  // jrcxz over a jump
+    emit8(e, 5);
+    uint8_t *not_zero = emit_jmp(e, e->at);
+    bool follows = t->end >= PAGE_BYTES && t->block->page[1];
+    int32_t zero = decrements ? t->end : target_of(t->now), other = decrements ? target_of(t->now) : t->end;
+    emit_link(t, zero, t->now->live_after, decrements && follows);
+    emit_target(not_zero, e->at);
+    emit_link(t, other, t->now->live_after, !decrements && follows);
+}
+
+static void emit_call_insn(struct trace *t)
+{
+    flags_before_clobber(t);
+    emit_push_with(t, op_store_return);
+    emit_link(t, target_of(t->now), FL_ARITH, false);
+}
+
+static void emit_call_indirect(struct trace *t)
+{
+    flags_before_clobber(t);
+    emit_operand_to_scratch(t);
+    emit_push_with(t, op_store_return);
+    emit_load_gs(&t->hot, t->map->t0, GS(scratch));
+    emit_indirect(t);
+}
+
+static void emit_jmp_indirect(struct trace *t)
+{
+    const struct insn *in = &t->now->insn;
+    flags_before_clobber(t);
+    if (in->op[0].kind == INSN_MEM) {
+        emit_effective_address(t, in);
+        emit_access(t, 8, false, true, op_load);
+    } else {
+        emit_mov(&t->hot, t->map->t0, regmap_host(t->map, in->op[0].reg));
+    }
+    emit_indirect(t);
+}
+
+static void emit_ret(struct trace *t)
+{
+    const struct insn *in = &t->now->insn;
+    flags_before_clobber(t);
+    emit_mov(&t->hot, t->map->t0, t->map->home);
+    emit_access(t, 8, false, true, op_load);
+    emit_rsp_add(t, 8 + (in->operands ? (int32_t)(in->imm & 0xffff) : 0));
+    emit_indirect(t);
+}
+
+// --- the interrupt flag ---------------------------------------------------------------------
+
+static void emit_set_if(struct emit *e, uint32_t value)
+{
+    emit_gs(e, 0xc7, 0, GS(interrupt_flag), EMIT_W);
+    emit32(e, value);
+}
+
+static void emit_emulated(struct trace *t)
+{
+    if (t->flags == FLAGS_HOST && t->live_now)
+        emit_flags_save(&t->hot, t->map);
+    emit_emulate(t, &t->hot, &t->now->insn);
+    t->flags = FLAGS_SAVED;
+}
+
+// Where nothing waits, STI is a store; else C delivers after its shadow.
+static void emit_sti(struct trace *t)
+{
+    struct emit *e = &t->hot, *c = &t->cold;
+    emit_mov(e, t->map->t0, X86_RCX);
+    emit_load_gs(e, X86_RCX, GS(interrupt_waits));
+    emit8(e, 0xe3);
+    emit8(e, 3 + 5);
+    emit_mov(e, X86_RCX, t->map->t0);
+    emit_jmp(e, c->at);
+    emit_mov(e, X86_RCX, t->map->t0);
+    emit_set_if(e, 1);
+    if (t->flags == FLAGS_HOST && t->live_now)
+        emit_flags_save(c, t->map);
+    emit_emulate(t, c, &t->now->insn);
+    if (t->flags != FLAGS_SAVED)
+        emit_flags_restore(c, t->map->t0);
+    emit_jmp(c, e->at);
+}
+
+// --- the block ------------------------------------------------------------------------------
+
+static void emit_step(struct trace *t)
+{
+    switch (t->now->form) {
+    case INSN_COPY: emit_copy(t); break;
+    case INSN_SKIP: break;
+    case INSN_LEA: emit_lea_insn(t); break;
+    case INSN_PUSH: emit_push(t); break;
+    case INSN_POP: emit_pop(t); break;
+    case INSN_LEAVE: emit_leave(t); break;
+    case INSN_JMP: emit_link(t, target_of(t->now), t->now->live_after, false); break;
+    case INSN_JCC: emit_jcc_insn(t); break;
+    case INSN_LOOP: emit_loop(t); break;
+    case INSN_CALL: emit_call_insn(t); break;
+    case INSN_RET: emit_ret(t); break;
+    case INSN_JMP_INDIRECT: emit_jmp_indirect(t); break;
+    case INSN_CALL_INDIRECT: emit_call_indirect(t); break;
+    case INSN_CLI: emit_set_if(&t->hot, 0); break;
+    case INSN_STI: emit_sti(t); break;
+    default: emit_emulated(t); break;
+    }
+}
+
+// An aligned nop of five bytes, to be patched into a jump when the block is killed. What pads is
+// run, so it is made of nops too.
+static uint8_t *emit_entry(struct emit *e)
+{
+    while ((uintptr_t)e->at & 7)
+        emit8(e, 0x90);
+    uint8_t *entry = e->at;
+    emit_bytes(e, (const uint8_t[]){0x0f, 0x1f, 0x44, 0, 0}, 5);
+    return entry;
+}
+
+static void emit_entries(struct trace *t)
+{
+    struct block *b = t->block;
+    const struct regmap *entry = regmap(b->entry_map);
+    b->dead_stub[0] = t->cold.at;
+    emit_site_exit(t, &t->cold, b->entry_map, b->offset);
+    b->saved_entry = b->host_entry = emit_entry(&t->hot);
+    if (t->live_in) {
+        emit_flags_restore(&t->hot, entry->t0);
+        b->host_entry = emit_entry(&t->hot);
+        b->dead_stub[1] = t->cold.at;
+        emit_flags_save(&t->cold, entry);
+        emit_site_exit(t, &t->cold, b->entry_map, b->offset);
+    }
+    emit_map_change(&t->hot, entry, t->map);
+}
+
+// The page that follows must be the one that the block was made from.
+static void emit_straddle_check(struct trace *t)
+{
+    struct emit *e = &t->hot, *c = &t->cold;
+    const struct regmap *m = t->map;
+    emit_load_gs(e, m->t0, PAGE_VA(t->block->page[0]));
+    emit_mov(e, m->t1, X86_RCX);
+    emit_load_gs(e, X86_RCX, PAGE_NEGATED(t->block->page[1]));
+    emit_rm(e, 0x8d, X86_RCX, X86_RCX, m->t0, 1, PAGE_BYTES - 1, EMIT_W);
+    emit8(e, 0xe3);
+    emit8(e, 3 + 5);
+    emit_mov(e, X86_RCX, m->t1);
+    emit_jmp(e, c->at);
+    emit_mov(e, X86_RCX, m->t1);
+    if (t->live_in)
+        emit_flags_save(c, m);
+    emit_site_exit(t, c, t->map_index, t->block->offset);
+}
+
+static void emit_block(struct trace *t)
+{
+    emit_entries(t);
+    if (t->block->page[1])
+        emit_straddle_check(t);
+    t->flags = FLAGS_HOST;
+    for (unsigned i = 0; i < t->steps; i++) {
+        t->now = &t->step[i];
+        t->live_now = i ? t->step[i - 1].live_after : t->live_in;
+        emit_step(t);
+    }
+    if (!t->ends_in_branch || t->now->form == INSN_EMULATE)
+        emit_link(t, t->end, t->now->live_after, t->end >= PAGE_BYTES && t->block->page[1]);
+}
+
+static struct block *new_block(struct code *c, const struct translation *w)
+{
+    struct block *b = &c->blocks[c->block_count];
+    *b = (struct block){.page = {w->page}, .offset = w->offset, .mode = w->mode, .entry_map = w->entry_map};
+    return b;
+}
+
+static void make_stubs(struct code *c, unsigned map)
+{
+    for (unsigned kind = 0; kind < STUB_KINDS; kind++)
+        code_stub(c, kind, map);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+struct block *translate(struct code *c, struct translation *w)
+{
+    uint64_t began = now_ns();
+    static __thread struct trace t;
+    t.code = c;
+    t.want = w;
+    t.block = new_block(c, w);
+    t.steps = 0;
+    t.ends_in_branch = false;
+    w->needs_next = false;
+    if (!scan_block(&t))
+        return NULL;
+    if (t.end > PAGE_BYTES)
+        t.block->page[1] = w->next_page;
+    t.block->map = t.map_index;
+    make_stubs(c, t.map_index);
+    make_stubs(c, w->entry_map);
+    make_stubs(c, REGMAP_CANONICAL);
+    t.hot.at = c->hot.at;
+    t.cold.at = c->cold.at;
+    emit_block(&t);
+    c->hot.at = t.hot.at;
+    c->cold.at = t.cold.at;
+    c->block_count++;
+    code_add(c, t.block);
+    c->translated_blocks++;
+    c->translated_insns += t.steps;
+    c->translate_ns += now_ns() - began;
+    return t.block;
+}

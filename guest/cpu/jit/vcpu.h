@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The software engine's own structs: a vCPU with everything that translated code reaches through
+// %gs, and the engine. Private to this folder.
+//
+// %gs of a vCPU's thread points at its struct jit_vcpu. The struct is one anonymous mapping, several
+// megabytes of it never touched; a table that is all zeros is empty.
+//
+// Threads: a jit_vcpu belongs to its thread, but for `run` (any thread clears it), the request
+// words, `safe`, and the lookup tables, which another vCPU may change while this one is safe.
+#pragma once
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+
+#include "guest/cpu/jit/access.h"
+#include "guest/cpu/jit/engine.h"
+#include "guest/cpu/jit/insn.h"
+#include "guest/cpu/vcpu.h"
+#include "guest/cpu/x86/apic.h"
+
+// For whom memory is looked up. Code is translated for one of them.
+enum { JIT_USER, JIT_SUPERVISOR, JIT_SUPERVISOR_AC, JIT_CONTEXTS };
+
+// One guest page, as translated code looks it up: tag ^ address is below 4096 where it may be read
+// (written). An entry that holds nothing has tags of another slot, so that no address matches.
+struct tlb_entry {
+    uint64_t read, write;
+    uint64_t host;  // of the page
+    uint64_t info;  // TLB_*
+};
+enum { TLB_BITS = 12, TLB_ENTRIES = 1 << TLB_BITS };
+enum { TLB_VALID = 1, TLB_GLOBAL = 2 };
+
+// Where an indirect jump goes: by the low 16 bits of the guest address.
+struct jump_entry {
+    uint64_t address;  // of the target; an empty entry has one of another slot
+    uint8_t *host;     // executable address of the block's saved-flags entry
+};
+enum { JUMP_ENTRIES = 1 << 16 };
+
+// Where a translated page runs in the current address space.
+struct page_word {
+    uint64_t va;       // of the page, while something of it may be running
+    uint64_t negated;  // 1 - va; 0: not known to be mapped
+};
+enum { CODE_PAGES_MAX = 1 << 18 };
+
+// Executable pages that were checked: each has its page_word set, and no other page has.
+struct fetch_entry {
+    uint64_t tag;      // va | 1; 0: empty
+    uint32_t page;     // index of the code page
+    uint32_t global;
+};
+enum { FETCH_BITS = 12, FETCH_ENTRIES = 1 << FETCH_BITS };
+
+// Filled slots of a table, so that emptying it costs what was filled.
+struct slot_log {
+    uint32_t count;    // beyond the capacity: everything must be cleared
+    uint16_t slot[8192];
+};
+
+// Why translated code came back to C.
+enum jit_exit { JIT_EXIT_LINK = 1, JIT_EXIT_SITE, JIT_EXIT_JUMP, JIT_EXIT_LEAVE, JIT_EXIT_HOST_FAULT };
+
+enum { BOUNCE_BYTES = 256 };
+
+// What a slow access is in the middle of (memory.c).
+struct bounce {
+    uint32_t size_bytes;
+    uint32_t first_bytes;   // on the first page
+    bool in_place;          // the operation ran on the page itself
+    uint8_t *at;            // in bytes, as aligned as the guest's address
+    uint8_t *host[2];       // where the pages' parts belong; null: a device, at gpa
+    gpa_t gpa[2];
+    _Alignas(64) uint8_t bytes[BOUNCE_BYTES];
+};
+
+struct jit_vcpu {
+    struct vcpu vcpu;
+
+    // What translated code reads and writes besides registers and tables.
+    struct jit_vcpu *self;
+    _Atomic uint64_t run;       // nonzero: may stay in translated code
+    uint64_t flags;             // arithmetic flags as lahf and seto leave them in ax
+    uint64_t interrupt_flag;    // EFLAGS.IF while in translated code
+    uint64_t interrupt_waits;   // nonzero: STI must look at once
+    uint64_t exit_kind, exit_link, exit_site;
+    uint64_t scratch;
+    uint64_t resume;            // where a stub goes after its C function
+    uint64_t access_host;       // what a slow access gives back
+    uint64_t host_rsp;
+
+    struct x86_state state;
+
+    // C's own.
+    struct jit_engine *jit;
+    struct apic apic;
+    uint32_t mode;              // of the current instruction; see code.h
+    bool mode_stale;
+    bool leave;                 // after the instruction being emulated, go to the run loop
+    bool in_code;               // state.rflags is not whole, and rip is at `site`
+    uint32_t site;
+    bool emulating;             // a raise puts `before` back
+    bool shut_down;             // triple fault
+    int raised;                 // by jit_raise: EX_*, or -1
+    uint32_t raised_code;
+    int delivering;             // the exception under way, or -1
+    uint32_t link;              // that brought us here, to be linked to what is found; 0: none
+    uint64_t link_pc;           // linear; and it was made in
+    uint64_t link_epoch;        // this life of the code cache
+    uint32_t wakes_seen;
+    uint32_t host_fault;        // the vector that a host signal stands for
+    bool clock_known;
+    uint64_t clock_zero_ns;     // host time at which the guest's clock showed 0
+    bool debug_skip;            // the breakpoint at the first instruction was reported already
+    void *unwind[5];            // __builtin_setjmp
+    struct { uint64_t gpr[X86_GPRS], rip, rflags; uint8_t cpl; } before;  // jit_commit's
+    struct bounce bounce;
+    bool vectors_live;          // the guest's vector registers are in the host's
+    struct vcpu_debug debug;
+    bool watching;              // debug has data watchpoints
+    bool watch_hit;
+
+    // Requests from other threads, taken by the run loop.
+    _Atomic uint32_t requests;  // JIT_REQUEST_*
+    _Atomic uint32_t safe;      // not in translated code, and will not enter while the world is stopped
+    _Atomic uint32_t wakes;     // counts kicks; a halted vCPU waits on it
+    _Atomic uint32_t waiting;
+    bool thread_ready;
+
+    struct tlb_entry tlb[JIT_CONTEXTS][TLB_ENTRIES];
+    struct slot_log tlb_log[JIT_CONTEXTS][2];    // not global, global
+    struct fetch_entry fetch[2][FETCH_ENTRIES];  // user, supervisor
+    struct slot_log fetch_log[2][2];
+    struct jump_entry jumps[JIT_CONTEXTS][JUMP_ENTRIES];
+    struct slot_log jump_log[JIT_CONTEXTS];
+    bool large_pages;                            // some fill came from a page of more than 4 KiB
+    uint32_t jump_mode[JIT_CONTEXTS];            // the mode that a context's jumps are for
+    struct page_word pages[CODE_PAGES_MAX];
+
+    struct { uint64_t entries, links, jumps, emulated, misses, fills, bounces, walks, flushes, kills,
+             halts, interrupts, exceptions; } count;
+};
+enum { JIT_REQUEST_STOP = 1, JIT_REQUEST_NMI = 2 };
+
+// What is known of a page of RAM.
+struct ram_page {
+    uint32_t code[2];           // code page index for user and supervisor; 0: none. Under the code lock
+    _Atomic uint64_t writers;   // vCPUs (modulo 64) that may hold a write fill
+};
+
+struct code;  // code.h
+
+struct jit_engine {
+    struct engine engine;
+    struct apic_bus *apics;
+    unsigned created;
+    struct jit_vcpu **vcpus;
+    struct ram_page *ram_pages;  // by page of config.ram
+    struct code *code;
+    bool allowed[1 + 512];       // by ZydisISASet: the model offers it
+    uint64_t tsc_hz, tsc_offset;
+    pthread_mutex_t world;       // held while the world is stopped
+    _Atomic uint32_t world_stopping;
+};
+
+static inline struct jit_vcpu *jit_vcpu_of(struct vcpu *vcpu) { return (struct jit_vcpu *)vcpu; }
+
+static inline uint64_t ram_page_of(const struct jit_engine *jit, const void *host)
+{
+    return ((const uint8_t *)host - jit->engine.config.ram->host) >> PAGE_BITS;
+}
+
+// tlb.c
+void jit_tlb_init(struct jit_vcpu *v);
+// The slow path of translated code: makes `size_bytes` at address reachable, or raises.
+struct access_site;
+void jit_miss(struct jit_vcpu *v, uint64_t address, const struct access_site *site);
+void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site);
+// Drops write fills of a page of RAM from this vCPU's table.
+void jit_tlb_drop_writes(struct jit_vcpu *v, const uint8_t *host_page);
+unsigned jit_context(const struct jit_vcpu *v, enum jit_as as);
+
+uint64_t jit_rip_of_site(const struct jit_vcpu *v, uint32_t site);
+
+// fetch.c: executable pages. Finds the code page that holds linear address, checked for the mode's
+// privilege, with its word set. Raises page faults. *bytes: the page's. 0: it is no RAM.
+uint32_t jit_fetch_page(struct jit_vcpu *v, uint64_t address, const uint8_t **bytes);
+void jit_fetch_flush(struct jit_vcpu *v, bool global_too);
+void jit_fetch_flush_page(struct jit_vcpu *v, uint64_t va);
+void jit_jumps_flush(struct jit_vcpu *v, unsigned context);
+
+// find.c: the block at state.rip, made if there is none. Null: not in RAM, or of a kind that is not
+// made (jit_run emulates it). Raises what fetching raises.
+struct block *jit_find(struct jit_vcpu *v, uint32_t mode, unsigned entry_map);
+uint32_t jit_mode(struct jit_vcpu *v);
+uint64_t jit_linear_pc(const struct jit_vcpu *v);
+void jit_forget_code(struct jit_engine *jit, struct jit_vcpu *v);  // empties the cache
+
+// run.c
+enum vcpu_exit jit_run(struct vcpu *vcpu);
+void jit_compose_flags(struct jit_vcpu *v);  // translated code's parts into state.rflags
+void jit_split_flags(struct jit_vcpu *v);
+
+// emulate_site.c: emulated instructions, called from translated code.
+struct emulate_site;
+void jit_emulate_site(struct jit_vcpu *v, const struct emulate_site *site);
+void jit_emulate_one(struct jit_vcpu *v, const struct insn *insn);
+
+// world.c: asking vCPUs to leave translated code.
+void jit_kick(struct jit_vcpu *v);           // any thread
+void jit_world_stop(struct jit_vcpu *v);     // v: the caller's vCPU, which is safe meanwhile; or null
+void jit_world_start(struct jit_vcpu *v);
+void jit_world_enter(struct jit_vcpu *v);    // safe no longer; waits while the world is stopped
+void jit_world_leave(struct jit_vcpu *v);
+void jit_wait(struct jit_vcpu *v);           // halted: until there is something to do
+
+// signal.c
+void jit_signals_install(void);
+bool jit_thread_prepare(struct jit_vcpu *v); // %gs and the signal stack of this thread
