@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Are two outcomes the same? States that mean the same are made equal first: a component that XSTATE_BV
+// says is in its initial state, reserved bytes of the XSAVE area, empty padding.
+#pragma once
+
+#include "tests/cpu/program.h"
+
+struct comparison {
+    bool dead_flags_may_differ;  // at a fault, in the optimized mode (engine.md, "Flags")
+    bool x87_pointers;           // FIP, FDP and FOP too
+    bool user_bit_differs;       // the engine ran at level 0, the host can't
+};
+
+bool outcomes_equal(const struct outcome *host, const struct outcome *guest, const struct comparison *how);
+// Prints each difference, one a line.
+void outcomes_print(const struct outcome *host, const struct outcome *guest, const struct comparison *how);

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Random instruction sequences on the host CPU and on the software engine; every register, flag and
+// byte of memory must agree. A program that fails is made smaller and printed, with the seed that
+// makes it again: cpu_diff --seed N --count 1.
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "tests/cpu/compare.h"
+#include "tests/cpu/generate.h"
+#include "tests/cpu/guest.h"
+#include "tests/cpu/host.h"
+
+struct options {
+    uint64_t seed, count;
+    unsigned seconds, failures_max;
+    bool host_only, print, x87_pointers;
+    struct guest_options guest;
+};
+
+// The two sides, and their last outcomes. With --mode host the second side is the host again.
+struct bench {
+    struct options options;
+    struct comparison how;
+    struct host *host;
+    struct guest *guest;
+    uint8_t image[IMAGE_BYTES];
+    struct outcome expected, found;
+    uint64_t ends[OUTCOME_DIED + 1];
+};
+
+// An endless loop ends somewhere; alignment is checked at level 3 only.
+static bool comparable(const struct bench *b)
+{
+    return b->expected.vector != OUTCOME_TIMEOUT && !(b->options.guest.supervisor && b->expected.vector == EX_AC);
+}
+
+static bool run_both(struct bench *b, struct program *program)
+{
+    program_image(program, b->image);
+    host_run(b->host, program, b->image, &b->expected);
+    if (!comparable(b))
+        return true;
+    if (b->guest)
+        guest_run(b->guest, program, b->image, &b->found);
+    else
+        host_run(b->host, program, b->image, &b->found);
+    return outcomes_equal(&b->expected, &b->found, &b->how);
+}
+
+// Drops what isn't needed to fail, until nothing more can go.
+static void minimize(struct bench *b, struct program *program)
+{
+    bool smaller = true;
+    while (smaller) {
+        smaller = false;
+        for (unsigned i = 0; i < program->count; i++) {
+            if (program->instructions[i].dropped)
+                continue;
+            program->instructions[i].dropped = true;
+            if (run_both(b, program))
+                program->instructions[i].dropped = false;
+            else
+                smaller = true;
+        }
+    }
+}
+
+static void print_start(const struct program *program)
+{
+    static const char *const names[X86_GPRS] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                                "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+    for (unsigned i = 0; i < X86_GPRS; i++)
+        printf("%s%s=%" PRIx64, i % 4 ? "  " : "\n    ", names[i], program->start.gpr[i]);
+    printf("  rflags=%" PRIx64 "\n", program->start.rflags);
+}
+
+static void report(struct bench *b, struct program *program, uint64_t seed)
+{
+    struct outcome *first = malloc(2 * sizeof *first);
+    first[0] = b->expected, first[1] = b->found;
+    minimize(b, program);
+    bool again = !run_both(b, program);
+    printf("FAILED seed %" PRIu64 "%s\n", seed, again ? "" : " (not every time)");
+    if (!again)
+        b->expected = first[0], b->found = first[1];
+    free(first);
+    program_print(program, b->image);
+    print_start(program);
+    printf("  host ends with vector %u at %" PRIx64 "\n", b->expected.vector, b->expected.registers.rip);
+    outcomes_print(&b->expected, &b->found, &b->how);
+    fflush(stdout);
+}
+
+static bool check_seed(struct bench *b, uint64_t seed)
+{
+    struct program program;
+    generate(&program, seed, b->options.x87_pointers, !b->options.guest.supervisor);
+    if (b->options.print) {
+        program_image(&program, b->image);
+        program_print(&program, b->image);
+        print_start(&program);
+    }
+    bool equal = run_both(b, &program);
+    b->ends[b->expected.vector <= OUTCOME_DIED ? b->expected.vector : OUTCOME_DIED]++;
+    if (!equal)
+        report(b, &program, seed);
+    return equal;
+}
+
+static void print_ends(const struct bench *b)
+{
+    printf("ended by vector:");
+    for (unsigned v = 0; v <= OUTCOME_DIED; v++)
+        if (b->ends[v])
+            printf(" %u: %" PRIu64, v, b->ends[v]);
+    printf("\n");
+}
+
+static int run_all(struct bench *b)
+{
+    uint64_t passed = 0, failed = 0;
+    time_t end = b->options.seconds ? time(NULL) + b->options.seconds : 0;
+    for (uint64_t i = 0; i < b->options.count && (!end || time(NULL) < end); i++) {
+        if (check_seed(b, b->options.seed + i))
+            passed++;
+        else if (++failed == b->options.failures_max)
+            break;
+    }
+    print_ends(b);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, failed);
+    return failed ? 1 : 0;
+}
+
+static const char usage[] =
+    "Usage: cpu_diff [--seed N] [--count N] [--seconds N] [--mode translated|single|host]\n"
+    "                [--supervisor] [--failures N] [--x87-pointers] [--print]\n"
+    "Compares random instruction sequences on the host CPU and on the software engine.\n"
+    "  --mode        translated: whole blocks, chained (the default); single: blocks of one\n"
+    "                instruction; host: the host against itself, to test the test\n"
+    "  --supervisor  run them at privilege level 0\n"
+    "  --failures    stop after so many (10)\n"
+    "  --x87-pointers  compare FIP, FDP and FOP, too\n"
+    "  --print       print each program before it runs\n";
+
+static void set_mode(struct options *o, const char *mode)
+{
+    o->host_only = !strcmp(mode, "host");
+    o->guest.one_instruction_blocks = !strcmp(mode, "single");
+    if (!o->host_only && !o->guest.one_instruction_blocks && strcmp(mode, "translated")) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+}
+
+static struct options parse(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"seed", 1, 0, 's'}, {"count", 1, 0, 'c'}, {"seconds", 1, 0, 't'}, {"mode", 1, 0, 'm'},
+        {"supervisor", 0, 0, '0'}, {"failures", 1, 0, 'f'}, {"x87-pointers", 0, 0, 'x'},
+        {"print", 0, 0, 'p'}, {0},
+    };
+    struct options o = {.seed = 1, .count = 2000, .failures_max = 10};
+    for (int option; (option = getopt_long(argc, argv, "", names, NULL)) >= 0;)
+        switch (option) {
+        case 's': o.seed = strtoull(optarg, NULL, 0); break;
+        case 'c': o.count = strtoull(optarg, NULL, 0); break;
+        case 't': o.seconds = strtoul(optarg, NULL, 0), o.count = UINT64_MAX; break;
+        case 'm': set_mode(&o, optarg); break;
+        case '0': o.guest.supervisor = true; break;
+        case 'f': o.failures_max = strtoul(optarg, NULL, 0); break;
+        case 'x': o.x87_pointers = true; break;
+        case 'p': o.print = true; break;
+        default: fputs(usage, stderr); exit(2);
+        }
+    return o;
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench b;
+    struct err err = {0};
+    b.options = parse(argc, argv);
+    b.how = (struct comparison){
+        .dead_flags_may_differ = !b.options.guest.one_instruction_blocks,
+        .x87_pointers = b.options.x87_pointers,
+        .user_bit_differs = b.options.guest.supervisor,
+    };
+    b.host = host_create();
+    if (!b.host)
+        return 2;
+    if (!b.options.host_only && !(b.guest = guest_create(&b.options.guest, &err))) {
+        fprintf(stderr, "cpu_diff: %s\n", err.text);
+        return 2;
+    }
+    generator_prepare(b.options.host_only ? NULL : guest_support());
+    int status = run_all(&b);
+    if (b.guest)
+        guest_destroy(b.guest);
+    host_destroy(b.host);
+    return status;
+}
