@@ -43,7 +43,7 @@ static void wait_all_paused(struct vm *vm)
     mem_thread_online();
 }
 
-void vm_pause_vcpus(struct vm *vm)
+void vm_hold(struct vm *vm)
 {
     for (unsigned i = 0; i < vm->vcpus; i++)
         vcpu_pause(vm->vcpu[i]);
@@ -69,6 +69,13 @@ static void start_clock(struct vm *vm)
     vm->clock_runs = true;
 }
 
+void vm_release(struct vm *vm)
+{
+    start_clock(vm);
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        vcpu_resume(vm->vcpu[i]);
+}
+
 void vm_resume_some(struct vm *vm, const bool *which)
 {
     start_clock(vm);
@@ -88,7 +95,7 @@ void vm_stop(struct vm *vm, enum vm_state state)
         vm->start_when_loaded = false;
         return;
     }
-    vm_pause_vcpus(vm);
+    vm_hold(vm);
     // A pause of what stands for a better reason (shutdown, an internal error) must not hide it.
     if (was_running || state != VM_PAUSED)
         vm->state = state;
@@ -133,7 +140,7 @@ void vm_reset(struct vm *vm, bool guest, const char *reason)
         return;
     }
     bool running = vm->state == VM_RUNNING;
-    vm_pause_vcpus(vm);
+    vm_hold(vm);
     int rc = vm_power_up(vm, &err);
     vm_tell(vm, VM_EVENT_RESET, guest, reason);
     if (rc < 0) {
@@ -159,7 +166,7 @@ void vm_exit(struct vm *vm, int status)
         return;
     vm->ending = true;
     vm->exit_status = status;
-    vm_pause_vcpus(vm);
+    vm_hold(vm);
     loop_stop();
 }
 

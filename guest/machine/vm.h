@@ -88,6 +88,10 @@ int vm_power_up(struct vm *vm, struct err *err);
 
 void vm_stop(struct vm *vm, enum vm_state state);
 int vm_cont(struct vm *vm, struct err *err);
+// Pauses every vCPU for a look at its state, and lets all go on as if nothing had been. In between
+// nothing else of this header may be called.
+void vm_hold(struct vm *vm);
+void vm_release(struct vm *vm);
 // For a debugger: resumes only those vCPUs whose flag is set (null: all).
 void vm_resume_some(struct vm *vm, const bool *which);
 void vm_reset(struct vm *vm, bool guest, const char *reason);

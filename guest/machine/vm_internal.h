@@ -6,5 +6,3 @@
 #include "guest/machine/vm.h"
 
 void vm_tell(struct vm *vm, enum vm_event_kind kind, bool guest, const char *reason);
-// Pauses every vCPU and guest time, whatever the state; says nothing to anybody.
-void vm_pause_vcpus(struct vm *vm);

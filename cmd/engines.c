@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cmd/engines.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/report.h"
+#include "guest/cpu/jit/engine.h"
+#include "guest/cpu/kvm/engine.h"
+
+static const struct x86_support *jit_supported(struct err *err)
+{
+    (void)err;  // a host that can't run it is found when it is made
+    return jit_support();
+}
+
+static const struct known_engine {
+    const char *name;
+    const struct x86_support *(*support)(struct err *err);
+    struct engine *(*create)(const struct engine_config *config, struct err *err);
+} engines[] = {
+    {"jit", jit_supported, jit_engine_create},
+    {"kvm", kvm_support, kvm_engine_create},
+};
+
+static const struct known_engine *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
+        if (!strcmp(engines[i].name, name))
+            return &engines[i];
+    return &engines[0];
+}
+
+static int make_model(struct x86_model *model, const struct options *o,
+                      const struct x86_support *support, struct err *err)
+{
+    int rc = x86_model_parse(model, o->cpu ? o->cpu : "max", support, err);
+    model->sockets = o->sockets;
+    model->cores = o->cores;
+    model->threads = o->threads;
+    return rc;
+}
+
+// *fatal: what failed is no matter of this engine, and the next would fail with it too.
+static struct engine *try_one(const struct option_accel *accel, const struct options *o,
+                              struct engine_config *config, bool *fatal, struct err *err)
+{
+    static struct x86_model model;  // of the one machine of this process
+    const struct known_engine *engine = find(accel->name);
+    const struct x86_support *support = engine->support(err);
+    if (!support)
+        return NULL;
+    if (make_model(&model, o, support, err) < 0) {
+        *fatal = true;
+        return NULL;
+    }
+    config->model = &model;
+    config->one_instruction_blocks = accel->one_instruction_blocks;
+    config->code_cache_bytes = accel->cache_bytes;
+    return engine->create(config, err);
+}
+
+// Two lines, as QEMU has it: why, and what for.
+static void tell_failure(const struct option_accel *accel, struct err *err)
+{
+    struct err line = {0};
+    int code = !strcmp(accel->name, "kvm") && access("/dev/kvm", R_OK | W_OK) < 0 ? errno : EINVAL;
+    fprintf(stderr, "%s\n", err->text);
+    err_set(&line, 0, "failed to initialize %s: %s", accel->name, strerror(code));
+    options_blame(&accel->use, 0, &line);
+    *err = line;
+}
+
+struct engine *engines_create(struct engine_config *config, void *opaque, struct err *err)
+{
+    static const struct option_accel by_default = {.name = "jit"};
+    struct options *o = opaque;
+    unsigned count = o->accels ? o->accels : 1;
+    for (unsigned i = 0; i < count; i++) {
+        bool fatal = false;
+        const struct option_accel *accel = o->accels ? &o->accel[i] : &by_default;
+        struct engine *engine = try_one(accel, o, config, &fatal, err);
+        if (engine && i)
+            report("falling back to %s", strcmp(accel->name, "jit") ? accel->name : "tcg");
+        if (engine || fatal)
+            return engine;
+        tell_failure(accel, err);
+        if (i + 1 < count)
+            report("%s", err->text);
+    }
+    return NULL;
+}
+
+static void print_model(const char *name, const char *description, void *opaque)
+{
+    (void)opaque;
+    printf("x86 %-20s  %s\n", name, description);
+}
+
+void engines_list_models(void)
+{
+    puts("Available CPUs:");
+    x86_model_list(print_model, NULL);
+}
+
+bool engines_have_kvm(void)
+{
+    return access("/dev/kvm", R_OK | W_OK) == 0;
+}
