@@ -365,7 +365,6 @@ static int hpet_loaded(struct device *dev, struct err *err)
             return err_set(err, -EINVAL, "hpet: timer %u has configuration %#llx", i,
                            (unsigned long long)t->config);
     }
-    h->driven = 0;
     return 0;
 }
 

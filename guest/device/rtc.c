@@ -26,6 +26,7 @@ enum { CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17, CMOS_EXTENDED_KB_COPY = 0x3
        CMOS_ABOVE_16M = 0x34, CMOS_ABOVE_4G = 0x5b };
 
 enum { CRYSTAL_HZ = 32768, UPDATE_WARNING_NS = 244000, DIVIDER_START_NS = NS_PER_SECOND / 2 };
+#define NO_ALARM INT64_MAX
 enum { DAY_S = 86400, HOUR_S = 3600, MINUTE_S = 60 };
 
 // Years 0 to 9999, which is what the registers can hold; and guest times without overflow.
@@ -178,7 +179,7 @@ static bool alarm_matches(uint8_t alarm, uint8_t now)
     return (alarm & ALARM_ANY) == ALARM_ANY || alarm == now;
 }
 
-// The first second after `after` that fits the alarm, or INT64_MAX. Hours, then minutes, then
+// The first second after `after` that fits the alarm, or NO_ALARM. Hours, then minutes, then
 // seconds are skipped as wholes, so that a day is searched in some 300 steps.
 static int64_t next_alarm(const struct rtc *r, int64_t after)
 {
@@ -194,7 +195,7 @@ static int64_t next_alarm(const struct rtc *r, int64_t after)
         else
             return at;
     }
-    return INT64_MAX;
+    return NO_ALARM;
 }
 
 // Takes into register C what has happened since the last look.
@@ -214,7 +215,7 @@ static void catch_up(struct rtc *r, uint64_t at_ns)
 
 static uint64_t at_seconds_ns(const struct rtc *r, int64_t seconds)
 {
-    if (seconds - r->base_s > latest_ns / NS_PER_SECOND)
+    if (seconds == NO_ALARM)
         return NEVER_NS;
     int64_t at = r->base_ns + (seconds - r->base_s) * NS_PER_SECOND;
     return at > 0 ? at : 0;
