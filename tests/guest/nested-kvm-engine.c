@@ -22,8 +22,8 @@ enum { VECTOR = 0x41, DEADLINE_S = 30 };
 // ---- guest code; each ends with a byte to PORT_DONE and a loop
 
 extern const char real_begin[], real_end[], mmio_begin[], mmio_end[], irq_begin[], irq_end[],
-    irq_handler[], spin_begin[], spin_end[], steps_begin[], steps_end[], steps_break[], fault_begin[],
-    fault_end[], ap_begin[], ap_end[], ap_code[], many_begin[], many_end[];
+    irq_handler[], spin_begin[], spin_end[], steps_begin[], steps_end[], fault_begin[],
+    fault_end[], ap_begin[], ap_end[], ap_code[];
 __asm__(
     ".section .rodata\n"
     "real_begin: .code16\n"
@@ -39,9 +39,8 @@ __asm__(
     "irq_handler: mov $'i', %al\n out %al, $0xe9\n movl $0, 0xb0(%rbx)\n"
     "  mov $'d', %al\n out %al, $0x80\n iretq\n irq_end:\n"
     "spin_begin: 1: inc %rax\n jmp 1b\n spin_end:\n"
-    "steps_begin: nop\n inc %rax\n inc %rax\n steps_break: inc %rax\n mov %rax, 0x5000\n int3\n"
+    "steps_begin: nop\n inc %rax\n inc %rax\n inc %rax\n mov %rax, 0x5000\n int3\n"
     "  1: jmp 1b\n steps_end:\n"
-    "many_begin: .fill 16, 1, 0x90\n 1: jmp 1b\n many_end:\n"
     "fault_begin: lidt none - fault_begin + 0x1000\n ud2\n none: .fill 10, 1, 0\n fault_end:\n"
     // Starts the other CPU (INIT, SIPI to vector 2) and waits for its mark.
     "ap_begin: mov $0xfee00000, %ebx\n movl $0x1ff, 0xf0(%rbx)\n movl $0x1000000, 0x310(%rbx)\n"
@@ -426,40 +425,18 @@ static bool run_to_debug_event(const struct vcpu_debug *debug)
     return true;
 }
 
-// No watchpoints here: TCG does not arm what VMRUN loads into DR7, so the outer emulator, where this
-// test runs, can't show them.
-static bool a_debugger_steps_and_breaks(void)
+// Only steps: TCG, under which this test runs where the host has no KVM, intercepts no INT3 of a nested
+// guest and arms nothing that VMRUN loads into DR7. tests/unit/test_kvm_debug.c has the rest.
+static bool a_debugger_steps(void)
 {
     struct vcpu *v = w.vcpu[0];
     load(steps_begin, steps_end);
     start_long_mode(v);
-    CHECK(run_to_debug_event(&(struct vcpu_debug){.single_step = true}));
-    CHECK(v->debug_hit.step && v->state->rip == CODE + 1);
-    struct vcpu_debug points = {.count = 1, .points = {
-        {GVA(CODE + (steps_break - steps_begin)), 1, VCPU_BREAK_EXEC}}};
-    CHECK(run_to_debug_event(&points));
-    CHECK(v->debug_hit.kind == VCPU_BREAK_EXEC && v->state->rip == points.points[0].address.u);
-    CHECK(v->state->gpr[X86_RAX] == 2);
-    CHECK(run_to_debug_event(&(struct vcpu_debug){.single_step = true}));
-    CHECK(v->state->gpr[X86_RAX] == 3);
-    CHECK(!memcmp(w.ram.host + CODE, steps_begin, steps_end - steps_begin));
-    return true;
-}
-
-static bool many_breakpoints_leave_memory_as_it_was(void)
-{
-    struct vcpu *v = w.vcpu[0];
-    load(many_begin, many_end);
-    start_long_mode(v);
-    struct vcpu_debug points = {.count = 8};
-    for (unsigned i = 0; i < 8; i++)
-        points.points[i] = (typeof(points.points[0])){GVA(CODE + 1 + 2 * i), 1, VCPU_BREAK_EXEC};
-    for (unsigned i = 0; i < 8; i++) {
-        CHECK(run_to_debug_event(&points));
-        CHECK(v->state->rip == points.points[i].address.u);
+    for (unsigned i = 0; i < 4; i++) {
         CHECK(run_to_debug_event(&(struct vcpu_debug){.single_step = true}));
+        CHECK(v->debug_hit.step);
+        CHECK(v->state->rip == CODE + 1 + 3 * i && v->state->gpr[X86_RAX] == i);
     }
-    CHECK(!memcmp(w.ram.host + CODE, many_begin, many_end - many_begin));
     return true;
 }
 
@@ -467,7 +444,6 @@ static bool the_guests_own_int3_stays_its_own(void)
 {
     struct vcpu *v = w.vcpu[0];
     load(steps_begin, steps_end);
-    load(irq_begin, irq_begin);
     memcpy(w.ram.host + 0x4000, irq_handler, irq_end - irq_handler);
     write_gate(EX_BP, 0x4000);
     start_long_mode(v);
@@ -504,8 +480,8 @@ static const struct { const char *name; bool (*run)(void); unsigned vcpus; } cla
     CLAIM(the_8259_interrupts_a_halted_cpu, 1), CLAIM(pausing_stops_a_busy_guest, 1),
     CLAIM(pausing_stops_a_halted_guest, 1), CLAIM(a_state_survives_put_and_get, 1),
     CLAIM(a_state_goes_on_in_another_vm, 1), CLAIM(a_level_interrupt_on_its_way_survives_too, 1),
-    CLAIM(a_triple_fault_is_a_shutdown, 1), CLAIM(a_debugger_steps_and_breaks, 1),
-    CLAIM(many_breakpoints_leave_memory_as_it_was, 1), CLAIM(the_guests_own_int3_stays_its_own, 1),
+    CLAIM(a_triple_fault_is_a_shutdown, 1), CLAIM(a_debugger_steps, 1),
+    CLAIM(the_guests_own_int3_stays_its_own, 1),
     CLAIM(one_cpu_starts_the_other, 2),
 };
 

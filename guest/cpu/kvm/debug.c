@@ -29,29 +29,57 @@ static uint8_t *code_byte(struct kvm_vcpu *v, gva_t address)
     return mem_ram_at(memory, page.gpa, 1, true);
 }
 
+// The patch of this byte, new or in use; null if all are taken. Two vCPUs, or two addresses of one page,
+// share it: only the first to come sees what was there before. The lock is held.
+static struct kvm_patch *take_patch(struct kvm_engine *e, uint8_t *byte)
+{
+    struct kvm_patch *unused = NULL;
+    for (unsigned i = 0; i < KVM_PATCHES; i++) {
+        struct kvm_patch *p = &e->patches[i];
+        if (p->users && p->byte == byte)
+            return p->users++, p;
+        if (!p->users && !unused)
+            unused = p;
+    }
+    if (!unused)
+        return NULL;
+    *unused = (struct kvm_patch){byte, *byte, 1};
+    *byte = INT3;
+    return unused;
+}
+
 static bool patch(struct kvm_vcpu *v, gva_t address)
 {
+    struct kvm_engine *e = kvm_engine_of(v);
     uint8_t *byte = code_byte(v, address);
     if (!byte)
         return false;
-    v->patches[v->patch_count++] = (struct kvm_patch){byte, *byte, address};
-    *byte = INT3;
+    pthread_mutex_lock(&e->lock);
+    struct kvm_patch *p = take_patch(e, byte);
+    pthread_mutex_unlock(&e->lock);
+    if (!p)
+        return false;
+    v->breaks[v->break_count].address = address;
+    v->breaks[v->break_count++].patch = p;
     return true;
 }
 
-// Backwards, since two vCPUs (or two addresses) may have patched the same byte.
 static void unpatch_all(struct kvm_vcpu *v)
 {
-    while (v->patch_count) {
-        const struct kvm_patch *p = &v->patches[--v->patch_count];
-        *p->byte = p->was;
+    struct kvm_engine *e = kvm_engine_of(v);
+    pthread_mutex_lock(&e->lock);
+    while (v->break_count) {
+        struct kvm_patch *p = v->breaks[--v->break_count].patch;
+        if (--p->users == 0)
+            *p->byte = p->was;
     }
+    pthread_mutex_unlock(&e->lock);
 }
 
 static bool is_patched(const struct kvm_vcpu *v, uint64_t address)
 {
-    for (unsigned i = 0; i < v->patch_count; i++)
-        if (v->patches[i].address.u == address)
+    for (unsigned i = 0; i < v->break_count; i++)
+        if (v->breaks[i].address.u == address)
             return true;
     return false;
 }
@@ -89,7 +117,7 @@ static void place_points(struct kvm_vcpu *v, struct kvm_guest_debug *k)
     for (unsigned i = 0; i < d->count; i++)
         if (d->points[i].kind != VCPU_BREAK_EXEC || !patch(v, d->points[i].address))
             use_register(v, k, i, &used);
-    if (v->patch_count)
+    if (v->break_count)
         k->control |= KVM_GUESTDBG_USE_SW_BP;
 }
 

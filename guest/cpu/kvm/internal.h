@@ -40,9 +40,10 @@ struct kvm_route {
     bool in_service;
 };
 
-struct kvm_patch {  // an INT3 in guest memory
+enum { KVM_PATCHES = 4 * VCPU_BREAKPOINTS };
+struct kvm_patch {  // an INT3 in guest memory, there as long as a vCPU wants it
     uint8_t *byte, was;
-    gva_t address;
+    unsigned users;
 };
 
 struct kvm_engine {
@@ -61,6 +62,8 @@ struct kvm_engine {
     pthread_mutex_t route_lock;
     struct kvm_route routes[KVM_ROUTES];
     uint64_t route_uses;
+
+    struct kvm_patch patches[KVM_PATCHES];  // under lock
 
     _Atomic(struct kvm_vcpu *) boot;
     atomic_bool intr;  // the 8259's wire
@@ -82,8 +85,8 @@ struct kvm_vcpu {
     struct vcpu_debug debug;
     struct kvm_guest_debug kernel_debug;  // what the kernel was told of it
     uint8_t debug_register[4];            // the point that each serves
-    struct kvm_patch patches[VCPU_BREAKPOINTS];
-    unsigned patch_count;
+    struct { gva_t address; struct kvm_patch *patch; } breaks[VCPU_BREAKPOINTS];
+    unsigned break_count;
     bool msr_known[KVM_MSRS];
 };
 
