@@ -381,6 +381,24 @@ static void every_processor_has_the_same_memory_types(void **state)
     assert_int_equal(other.mtrr_base[0], b->state.mtrr_base[0]);
 }
 
+static void the_uncached_range_begins_above_ram(void **state)
+{
+    struct bench *b = *state;
+    memory_map_set(&b->map, MIB, 0xaff00000, MEMORY_RAM, &b->err);
+    load(b, NULL, NULL);
+    assert_int_equal(b->state.mtrr_base[0], 0xc0000000);
+    assert_int_equal(b->state.mtrr_mask[0], UINT64_C(0xffc0000800));
+}
+
+static void an_empty_initrd_is_none(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(truncate(b->initrd_path, 0), 0);
+    load(b, b->initrd_path, NULL);
+    assert_int_equal(get32(zero_page(b) + HDR_RAMDISK_IMAGE), 0);
+    assert_int_equal(get32(zero_page(b) + HDR_RAMDISK_SIZE), 0);
+}
+
 static void a_missing_kernel_is_qemus_sentence(void **state)
 {
     struct bench *b = *state;
@@ -475,6 +493,8 @@ int main(void)
         TEST(a_file_that_shrank_since_is_told),
         TEST(too_little_memory_is_one_line),
         TEST(every_processor_has_the_same_memory_types),
+        TEST(the_uncached_range_begins_above_ram),
+        TEST(an_empty_initrd_is_none),
         TEST(a_missing_kernel_is_qemus_sentence),
         TEST(a_missing_initrd_is_told),
         TEST(what_is_not_a_file_is_refused_without_waiting),
