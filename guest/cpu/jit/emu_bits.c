@@ -162,16 +162,6 @@ void emu_cmovcc(struct emu *e)
     emu_put(e, 0, emu_condition(e->s, emu_opcode2(e)) ? value : emu_get(e, 0));
 }
 
-static void put_logical(struct emu *e, uint64_t value, bool carry)
-{
-    unsigned size = e->i->op[0].size;
-    uint32_t flags = e->s->rflags & (FL_AF | FL_PF);
-    value &= size_mask(size);
-    emu_put(e, 0, value);
-    flags |= (value ? 0 : FL_ZF) | (value >> (8 * size - 1) ? FL_SF : 0) | (carry ? FL_CF : 0);
-    emu_set_flags(e->s, flags);
-}
-
 static void need_bmi1(struct emu *e)
 {
     emu_need_feature(e, X86_7_EBX, 3);
@@ -182,50 +172,47 @@ static void need_bmi2(struct emu *e)
     emu_need_feature(e, X86_7_EBX, 8);
 }
 
+static void put_computed(struct emu *e, emu_compute *compute, uint64_t a, uint64_t b)
+{
+    uint32_t flags = e->s->rflags;
+    emu_put(e, 0, compute(e->i->op[0].size, a, b, &flags));
+    emu_set_flags(e->s, flags);
+}
+
 void emu_andn(struct emu *e)
 {
     need_bmi1(e);
-    put_logical(e, ~emu_get(e, 1) & emu_get(e, 2), false);
+    put_computed(e, host_andn, emu_get(e, 1), emu_get(e, 2));
 }
 
 void emu_bextr(struct emu *e)
 {
     need_bmi1(e);
-    uint64_t value = emu_get(e, 1), control = emu_get(e, 2);
-    unsigned start = control & 0xff, length = control >> 8 & 0xff;
-    value = start < 64 ? value >> start : 0;
-    put_logical(e, length < 64 ? value & (BIT(length) - 1) : value, false);
-    e->s->rflags &= ~(uint64_t)FL_SF;  // undefined; the hardware clears it
+    put_computed(e, host_bextr, emu_get(e, 1), emu_get(e, 2));
 }
 
 void emu_blsi(struct emu *e)
 {
     need_bmi1(e);
-    uint64_t from = emu_get(e, 1);
-    put_logical(e, from & -from, from);
+    put_computed(e, host_blsi, emu_get(e, 1), 0);
 }
 
 void emu_blsr(struct emu *e)
 {
     need_bmi1(e);
-    uint64_t from = emu_get(e, 1);
-    put_logical(e, from & (from - 1), !from);
+    put_computed(e, host_blsr, emu_get(e, 1), 0);
 }
 
 void emu_blsmsk(struct emu *e)
 {
     need_bmi1(e);
-    uint64_t from = emu_get(e, 1);
-    put_logical(e, from ^ (from - 1), !from);
-    e->s->rflags &= ~(uint64_t)FL_ZF;
+    put_computed(e, host_blsmsk, emu_get(e, 1), 0);
 }
 
 void emu_bzhi(struct emu *e)
 {
     need_bmi2(e);
-    unsigned bits = 8 * e->i->op[0].size, index = emu_get(e, 2) & 0xff;
-    uint64_t value = emu_get(e, 1);
-    put_logical(e, index < bits ? value & (BIT(index) - 1) : value, index >= bits);
+    put_computed(e, host_bzhi, emu_get(e, 1), emu_get(e, 2));
 }
 
 void emu_pdep(struct emu *e)

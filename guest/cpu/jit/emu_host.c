@@ -47,6 +47,12 @@ SHIFT(shl) SHIFT(shr) SHIFT(sar) SHIFT(rol) SHIFT(ror) SHIFT(rcl) SHIFT(rcr)
 WIDE(bsf) WIDE(bsr) WIDE(tzcnt) WIDE(lzcnt) WIDE(popcnt) WIDE(imul)
 WIDE(bt) WIDE(bts) WIDE(btr) WIDE(btc)
 
+// 4 or 8 bytes. a is the first source: what ANDN inverts, what the others take bits from.
+#define FROM_TWO(name) OPERATION(name, "", "", #name "l %%ecx, %k0, %k0", #name "q %%rcx, %q0, %q0")
+FROM_TWO(andn) FROM_TWO(bextr) FROM_TWO(bzhi)
+#define FROM_ONE(name) OPERATION(name, "", "", #name "l %k0, %k0", #name "q %q0, %q0")
+FROM_ONE(blsi) FROM_ONE(blsr) FROM_ONE(blsmsk)
+
 #define DOUBLE_SHIFT(name)                                                                     \
     uint64_t host_##name(unsigned size, uint64_t a, uint64_t b, unsigned count, uint32_t *flags) \
     {                                                                                          \

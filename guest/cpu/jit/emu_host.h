@@ -8,12 +8,13 @@
 #include <stdint.h>
 
 // a OP b in size_bytes; *flags are RFLAGS before and after (only FL_ARITH changes). Unary ones
-// ignore b; shifts take their count from it.
+// ignore b; shifts take their count from it; andn, bextr and bzhi have their second source there.
 #define HOST_OPERATIONS(each)                                                                  \
     each(add) each(or) each(adc) each(sbb) each(and) each(sub) each(xor) each(test) each(inc)  \
     each(dec) each(neg) each(not) each(shl) each(shr) each(sar) each(rol) each(ror) each(rcl)  \
     each(rcr) each(bsf) each(bsr) each(tzcnt) each(lzcnt) each(popcnt) each(imul)              \
-    each(bt) each(bts) each(btr) each(btc)
+    each(bt) each(bts) each(btr) each(btc)                                                     \
+    each(andn) each(bextr) each(bzhi) each(blsi) each(blsr) each(blsmsk)
 #define HOST_DECLARE(name)                                                                     \
     uint64_t host_##name(unsigned size_bytes, uint64_t a, uint64_t b, uint32_t *flags);
 HOST_OPERATIONS(HOST_DECLARE)

@@ -230,13 +230,18 @@ static void cmps_one(struct emu *e, struct emu_string *str)
     emu_string_step(str, true, true);
 }
 
+// One access of the element's size, aligned or not: another vCPU may write it at the same time.
+typedef volatile uint16_t __attribute__((may_alias, aligned(1))) any16;
+typedef volatile uint32_t __attribute__((may_alias, aligned(1))) any32;
+typedef volatile uint64_t __attribute__((may_alias, aligned(1))) any64;
+
 static uint64_t element(const uint8_t *at, unsigned size)
 {
     switch (size) {
-    case 1: return *at;
-    case 2: return *(const volatile uint16_t __attribute__((may_alias, aligned(1))) *)at;
-    case 4: return *(const volatile uint32_t __attribute__((may_alias, aligned(1))) *)at;
-    default: return *(const volatile uint64_t __attribute__((may_alias, aligned(1))) *)at;
+    case 1: return *(const volatile uint8_t *)at;
+    case 2: return *(const any16 *)at;
+    case 4: return *(const any32 *)at;
+    default: return *(const any64 *)at;
     }
 }
 

@@ -244,7 +244,9 @@ struct engine *jit_engine_create(const struct engine_config *config, struct err 
     }
     jit->engine = (struct engine){&engine_ops, *config};
     pthread_mutex_init(&jit->world, NULL);
-    jit->tsc_hz = jit_tsc_hz();
+    jit->model = *config->model;
+    jit->model.tsc_hz = jit->tsc_hz = jit_tsc_hz();
+    jit->engine.config.model = &jit->model;
     jit->tsc_offset = -__builtin_ia32_rdtsc();
     isa_allow(jit->allowed, config->model);
     if (open_engine(jit, err) < 0) {

@@ -182,6 +182,14 @@ static void take_flags(struct insn *insn, const ZydisDecodedInstruction *z)
 
 static enum insn_vectors vectors_of(const ZydisDecodedInstruction *z)
 {
+    switch (z->mnemonic) {  // of vector sets, but on general registers
+    case ZYDIS_MNEMONIC_LFENCE:
+    case ZYDIS_MNEMONIC_MFENCE:
+    case ZYDIS_MNEMONIC_SFENCE:
+    case ZYDIS_MNEMONIC_MOVNTI:
+    case ZYDIS_MNEMONIC_CRC32: return INSN_NO_VECTORS;
+    default: break;
+    }
     bool vex_gpr = z->meta.isa_set == ZYDIS_ISA_SET_BMI1 || z->meta.isa_set == ZYDIS_ISA_SET_BMI2;
     if (z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
         return vex_gpr ? INSN_NO_VECTORS : INSN_AVX;
@@ -213,6 +221,9 @@ static enum insn_vectors vectors_of(const ZydisDecodedInstruction *z)
 static bool set_is_plain(const ZydisDecodedInstruction *z)
 {
     switch (z->meta.isa_set) {
+    case ZYDIS_ISA_SET_SSE:   // the fences, MOVNTI and CRC32 among them
+    case ZYDIS_ISA_SET_SSE2:
+    case ZYDIS_ISA_SET_SSE42:
     case ZYDIS_ISA_SET_I86:
     case ZYDIS_ISA_SET_I186:
     case ZYDIS_ISA_SET_I386:

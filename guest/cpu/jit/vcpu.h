@@ -161,6 +161,7 @@ struct jit_engine {
     struct ram_page *ram_pages;  // by page of config.ram
     struct code *code;
     bool allowed[1 + 512];       // by ZydisISASet: the model offers it
+    struct x86_model model;      // config.model, with the TSC's frequency
     uint64_t tsc_hz, tsc_offset;
     pthread_mutex_t world;       // held while the world is stopped
     _Atomic uint32_t world_stopping;
