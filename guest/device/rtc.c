@@ -253,9 +253,9 @@ static bool interrupts(const struct rtc *r)
 static void drive(struct rtc *r, uint64_t at_ns)
 {
     irq_set(r->irq, interrupts(r));
-    uint64_t next = next_event_ns(r, at_ns);
-    if (next != NEVER_NS && next <= at_ns)
-        next = saturating_add(at_ns, PERIODIC_FLOOR_NS);
+    uint64_t next = next_event_ns(r, at_ns), real_ns = clock_now_ns(r->clock);
+    if (next <= real_ns)  // a forged time, or one that passed just now: no endless firing
+        next = saturating_add(real_ns, PERIODIC_FLOOR_NS);
     arm_or_cancel(&r->timer, next);
 }
 
@@ -327,20 +327,25 @@ static void write_time(struct rtc *r, unsigned reg, uint8_t value, uint64_t at_n
         thaw(r, at_ns);
 }
 
-static void write_cmos(struct rtc *r, unsigned reg, uint8_t value)
+static void write_clock(struct rtc *r, unsigned reg, uint8_t value)
 {
     uint64_t now = now_ns(r);
-    if (reg == REG_C || reg == REG_D)
-        return;
     catch_up(r, now);
     if (reg == REG_A || reg == REG_B)
         write_control(r, reg, value, now);
     else if (is_time_register(reg))
         write_time(r, reg, value, now);
     else
-        r->cmos[reg] = value;
+        r->cmos[reg] = value;  // an alarm
+    drive(r, now);
+}
+
+static void write_cmos(struct rtc *r, unsigned reg, uint8_t value)
+{
     if (reg <= REG_B || reg == CENTURY)
-        drive(r, now);
+        write_clock(r, reg, value);
+    else if (reg != REG_C && reg != REG_D)
+        r->cmos[reg] = value;
 }
 
 // The index port can't be read back.
