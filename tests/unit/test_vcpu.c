@@ -85,8 +85,8 @@ static void fake_put(struct vcpu *vcpu) { (void)vcpu; }
 static void fake_debug(struct vcpu *vcpu, const struct vcpu_debug *debug) { (void)vcpu, (void)debug; }
 static void fake_destroy(struct vcpu *vcpu) { ((struct fake *)vcpu)->destroyed = true; }
 
-static const struct vcpu_ops fake_ops = {fake_run, fake_kick, fake_get, fake_put,
-                                         fake_debug, fake_put, fake_destroy};
+static const struct vcpu_ops fake_ops = {fake_run, fake_kick, fake_get, fake_put, fake_debug, fake_put,
+                                         fake_destroy, NULL};
 
 static void on_event(struct vcpu *vcpu, atomic_uint *counter)
 {
@@ -209,6 +209,17 @@ static void a_running_one_can_be_destroyed(void **state)
     until_at_least(&f->runs, 1);
 }
 
+static void a_reset_is_the_architectures_where_the_engine_has_none(void **state)
+{
+    struct fake *f = *state;
+    f->state.gpr[X86_RAX] = 1;
+    f->state.apic.id = 1;
+    vcpu_reset(&f->vcpu);
+    assert_int_equal(f->state.gpr[X86_RAX], 0);
+    assert_int_equal(f->state.rip, 0xfff0);
+    assert_int_equal(f->state.run_state, X86_WAIT_SIPI);
+}
+
 static struct fake *resumed_by_another;
 static void *resume_forty_times(void *opaque)
 {
@@ -242,6 +253,7 @@ int main(void)
         VCPU_TEST(a_paused_one_holds_up_no_reader),
         VCPU_TEST(exits_pause_it_and_are_told_once),
         VCPU_TEST(a_running_one_can_be_destroyed),
+        VCPU_TEST(a_reset_is_the_architectures_where_the_engine_has_none),
         VCPU_TEST(any_thread_may_ask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
