@@ -38,7 +38,8 @@ static void on_prepare(uv_prepare_t *handle)
 static void on_signal(uv_signal_t *handle, int number)
 {
     (void)handle;
-    report("terminating on signal %d", number);
+    if (!q35_vm(machine)->ending)
+        report("terminating on signal %d", number);
     vm_shutdown(q35_vm(machine), false, "host-signal");
 }
 

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -106,5 +107,8 @@ int vm_migrate(struct vm *vm, const char *uri, struct err *err);
 // In VM_INMIGRATE: loads, and then runs if start_when_loaded.
 int vm_migrate_incoming(struct vm *vm, const char *uri, struct err *err);
 
-// Whether what is asked for can be understood at all: "file:" and a path.
-const char *vm_migrate_path(const char *uri);  // null: not a file
+// The path of "file:PATH"; null: the uri is no such thing.
+static inline const char *vm_migrate_path(const char *uri)
+{
+    return !strncmp(uri, "file:", 5) && uri[5] ? uri + 5 : NULL;
+}

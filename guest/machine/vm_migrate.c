@@ -37,11 +37,6 @@ static int settle(struct vm *vm, int rc, uint64_t begun_ms, const struct err *er
     return rc;
 }
 
-const char *vm_migrate_path(const char *uri)
-{
-    return !strncmp(uri, "file:", 5) && uri[5] ? uri + 5 : NULL;
-}
-
 static int bad_uri(struct err *err)
 {
     return err_set(err, -EINVAL, "Parameter 'uri' expects a valid migration protocol");
