@@ -288,12 +288,14 @@ static void pic_write(struct device *dev, uint64_t offset, uint64_t value, unsig
     }
 }
 
-// The input lines belong to the devices behind them and keep their levels.
+// The data sheet leaves open what a controller does before ICW1; here all inputs are masked, as
+// nobody has a vector for them. The lines belong to the devices behind them and keep their levels.
 static void pic_reset(struct device *dev)
 {
     struct pic8259 *p = to_pic(dev);
     for (unsigned i = 0; i < 2; i++)
-        p->chip[i] = (struct pic8259_chip){.levels = p->chip[i].levels, .lowest = 7};
+        p->chip[i] = (struct pic8259_chip){
+            .levels = p->chip[i].levels, .imr = 0xff, .lowest = 7};
     update(p);
 }
 

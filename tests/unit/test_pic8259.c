@@ -230,6 +230,16 @@ static void initializing_forgets_edges_but_not_lines(void **state)
     assert_false(intr.level);
 }
 
+static void nothing_interrupts_before_it_is_initialized(void **state)
+{
+    (void)state;
+    pulse(0);
+    device_reset(&pic.dev);
+    assert_false(intr.level);
+    pulse(1);
+    assert_false(intr.level);
+}
+
 static void a_loaded_state_is_checked_and_drives_its_line_when_started(void **state)
 {
     (void)state;
@@ -263,6 +273,7 @@ int main(void)
         TEST(polling_acknowledges),
         TEST(the_mask_reads_back_as_linux_probes_it),
         TEST(initializing_forgets_edges_but_not_lines),
+        TEST(nothing_interrupts_before_it_is_initialized),
         TEST(a_loaded_state_is_checked_and_drives_its_line_when_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
