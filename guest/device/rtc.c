@@ -3,158 +3,32 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "base/bits.h"
+#include "guest/device/rtc_time.h"
 #include "guest/device/ticks.h"
 
 enum { INDEX_PORT, DATA_PORT };
 enum { INDEX_MASK = 0x7f };
 
-enum { SECONDS, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM, WEEKDAY, DAY, MONTH, YEAR,
-       REG_A, REG_B, REG_C, REG_D, CENTURY = 0x32 };
-enum { A_RATE = 0x0f, A_DIVIDER_RESET = 0x60, A_UIP = 0x80, A_WRITABLE = 0x7f };
-enum { B_24H = 0x02, B_BINARY = 0x04, B_SQUARE_WAVE = 0x08, B_UPDATE = 0x10, B_ALARM = 0x20,
-       B_PERIODIC = 0x40, B_SET = 0x80 };
 // Register C's flags stand where register B's enables do.
 enum { C_UPDATE = B_UPDATE, C_ALARM = B_ALARM, C_PERIODIC = B_PERIODIC, C_FLAGS = 0x70, C_IRQ = 0x80 };
 enum { D_VALID = 0x80 };
-enum { HOUR_PM = 0x80, ALARM_ANY = 0xc0 };
 
 // What a PC's firmware keeps in the RAM, by the conventions of the AT and of Bochs' firmware.
 enum { CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17, CMOS_EXTENDED_KB_COPY = 0x30,
        CMOS_ABOVE_16M = 0x34, CMOS_ABOVE_4G = 0x5b };
 
-enum { CRYSTAL_HZ = 32768, UPDATE_WARNING_NS = 244000, DIVIDER_START_NS = NS_PER_SECOND / 2 };
-#define NO_ALARM INT64_MAX
-enum { DAY_S = 86400, HOUR_S = 3600, MINUTE_S = 60 };
-
-// Years 0 to 9999, which is what the registers can hold; and guest times without overflow.
-static const int64_t earliest_s = -62167219200, latest_s = 253402300799;
-static const int64_t latest_ns = INT64_MAX / 4;
+enum { CRYSTAL_HZ = 32768, UPDATE_WARNING_NS = 244000 };
 
 static struct rtc *to_rtc(struct device *dev)
 {
     return container_of(dev, struct rtc, dev);
 }
 
-static bool divider_runs(const struct rtc *r)
-{
-    return (r->cmos[REG_A] & A_DIVIDER_RESET) != A_DIVIDER_RESET;
-}
-
-static bool updates(const struct rtc *r)
-{
-    return divider_runs(r) && !(r->cmos[REG_B] & B_SET);
-}
-
 static uint64_t now_ns(const struct rtc *r)
 {
-    return earlier(clock_now_ns(r->clock), latest_ns);
-}
-
-static uint64_t since_base_ns(const struct rtc *r, uint64_t at_ns)
-{
-    int64_t since = (int64_t)earlier(at_ns, latest_ns) - r->base_ns;
-    return since > 0 ? since : 0;
-}
-
-static int64_t seconds_at(const struct rtc *r, uint64_t at_ns)
-{
-    return r->base_s + (int64_t)(since_base_ns(r, at_ns) / NS_PER_SECOND);
-}
-
-// Registers in the data mode of register B.
-static uint8_t encode(const struct rtc *r, unsigned value)
-{
-    return r->cmos[REG_B] & B_BINARY ? value : value / 10 % 10 << 4 | value % 10;
-}
-
-static unsigned decode(const struct rtc *r, uint8_t value)
-{
-    return r->cmos[REG_B] & B_BINARY ? value : (value >> 4) * 10 + (value & 15);
-}
-
-static uint8_t encode_hour(const struct rtc *r, unsigned hour)
-{
-    if (r->cmos[REG_B] & B_24H)
-        return encode(r, hour);
-    return encode(r, hour % 12 ? hour % 12 : 12) | (hour >= 12 ? HOUR_PM : 0);
-}
-
-static unsigned decode_hour(const struct rtc *r, uint8_t value)
-{
-    if (r->cmos[REG_B] & B_24H)
-        return decode(r, value);
-    return decode(r, value & ~HOUR_PM) % 12 + (value & HOUR_PM ? 12 : 0);
-}
-
-static struct tm calendar(int64_t seconds)
-{
-    time_t time = seconds < earliest_s ? earliest_s : seconds > latest_s ? latest_s : seconds;
-    struct tm tm = {0};
-    gmtime_r(&time, &tm);
-    return tm;
-}
-
-static uint8_t time_register(const struct rtc *r, unsigned reg, const struct tm *tm)
-{
-    switch (reg) {
-    case SECONDS: return encode(r, tm->tm_sec);
-    case MINUTES: return encode(r, tm->tm_min);
-    case HOURS: return encode_hour(r, tm->tm_hour);
-    case WEEKDAY: return encode(r, (tm->tm_wday + r->weekday_offset) % 7 + 1);
-    case DAY: return encode(r, tm->tm_mday);
-    case MONTH: return encode(r, tm->tm_mon + 1);
-    case YEAR: return encode(r, (tm->tm_year + 1900) % 100);
-    default: return encode(r, (tm->tm_year + 1900) / 100);
-    }
-}
-
-static bool is_time_register(unsigned reg)
-{
-    return reg == SECONDS || reg == MINUTES || reg == HOURS || (reg >= WEEKDAY && reg <= YEAR) ||
-           reg == CENTURY;
-}
-
-static void freeze(struct rtc *r, uint64_t at_ns)
-{
-    struct tm tm = calendar(seconds_at(r, at_ns));
-    for (unsigned reg = 0; reg <= CENTURY; reg++)
-        if (is_time_register(reg))
-            r->cmos[reg] = time_register(r, reg, &tm);
-}
-
-// The calendar goes on from the registers, whatever they hold: the 31st of February is in March.
-static int64_t frozen_seconds(struct rtc *r)
-{
-    struct tm tm = {
-        .tm_sec = decode(r, r->cmos[SECONDS]),
-        .tm_min = decode(r, r->cmos[MINUTES]),
-        .tm_hour = decode_hour(r, r->cmos[HOURS]),
-        .tm_mday = decode(r, r->cmos[DAY]),
-        .tm_mon = (int)decode(r, r->cmos[MONTH]) - 1,
-        .tm_year = (int)(decode(r, r->cmos[CENTURY]) * 100 + decode(r, r->cmos[YEAR])) - 1900,
-    };
-    int64_t seconds = timegm(&tm);
-    r->weekday_offset = (decode(r, r->cmos[WEEKDAY]) + 6 + 7 - tm.tm_wday) % 7;
-    return seconds < earliest_s ? earliest_s : seconds > latest_s ? latest_s : seconds;
-}
-
-// SET doesn't disturb the divider: the next update comes when it would have come anyway.
-static void thaw(struct rtc *r, uint64_t at_ns)
-{
-    uint64_t since = since_base_ns(r, at_ns);
-    r->base_ns += since - since % NS_PER_SECOND;
-    r->base_s = frozen_seconds(r);
-}
-
-// "The first update cycle begins one-half second later" (Register A, divider control).
-static void release_divider(struct rtc *r, uint64_t at_ns)
-{
-    r->base_ns = (int64_t)at_ns - DIVIDER_START_NS;
-    if (updates(r))
-        r->base_s = frozen_seconds(r);
+    return earlier(clock_now_ns(r->clock), RTC_LATEST_NS);
 }
 
 // Table 5: rates 1 and 2 are those of 8 and 9. 0: no periodic interrupt.
@@ -166,36 +40,12 @@ static unsigned period_shift(const struct rtc *r)
 
 static uint64_t period_index(const struct rtc *r, uint64_t at_ns)
 {
-    return ticks_of_ns(since_base_ns(r, at_ns), CRYSTAL_HZ) >> period_shift(r);
+    return ticks_of_ns(rtc_since_base_ns(r, at_ns), CRYSTAL_HZ) >> period_shift(r);
 }
 
 static bool periodic_runs(const struct rtc *r)
 {
-    return divider_runs(r) && r->cmos[REG_A] & A_RATE;
-}
-
-static bool alarm_matches(uint8_t alarm, uint8_t now)
-{
-    return (alarm & ALARM_ANY) == ALARM_ANY || alarm == now;
-}
-
-// The first second after `after` that fits the alarm, or NO_ALARM. Hours, then minutes, then
-// seconds are skipped as wholes, so that a day is searched in some 300 steps.
-static int64_t next_alarm(const struct rtc *r, int64_t after)
-{
-    int64_t at = after + 1;
-    for (unsigned steps = 0; steps < 300; steps++) {
-        unsigned second = ((at % DAY_S) + DAY_S) % DAY_S;
-        if (!alarm_matches(r->cmos[HOURS_ALARM], encode_hour(r, second / HOUR_S)))
-            at += HOUR_S - second % HOUR_S;
-        else if (!alarm_matches(r->cmos[MINUTES_ALARM], encode(r, second / MINUTE_S % 60)))
-            at += MINUTE_S - second % MINUTE_S;
-        else if (!alarm_matches(r->cmos[SECONDS_ALARM], encode(r, second % 60)))
-            at++;
-        else
-            return at;
-    }
-    return NO_ALARM;
+    return rtc_divider_runs(r) && r->cmos[REG_A] & A_RATE;
 }
 
 // Takes into register C what has happened since the last look.
@@ -204,27 +54,19 @@ static void catch_up(struct rtc *r, uint64_t at_ns)
     uint8_t *flags = &r->cmos[REG_C];
     if (periodic_runs(r) && period_index(r, at_ns) != period_index(r, r->seen_ns))
         *flags |= C_PERIODIC;
-    int64_t before = seconds_at(r, r->seen_ns), after = seconds_at(r, at_ns);
-    if (updates(r) && after > before) {
+    int64_t before = rtc_seconds_at(r, r->seen_ns), after = rtc_seconds_at(r, at_ns);
+    if (rtc_updates(r) && after > before) {
         *flags |= C_UPDATE;
-        if (next_alarm(r, before) <= after)
+        if (rtc_next_alarm(r, before) <= after)
             *flags |= C_ALARM;
     }
     r->seen_ns = at_ns;
 }
 
-static uint64_t at_seconds_ns(const struct rtc *r, int64_t seconds)
-{
-    if (seconds == NO_ALARM)
-        return NEVER_NS;
-    int64_t at = r->base_ns + (seconds - r->base_s) * NS_PER_SECOND;
-    return at > 0 ? at : 0;
-}
-
 static uint64_t next_period_ns(const struct rtc *r, uint64_t at_ns)
 {
     uint64_t tick = (period_index(r, at_ns) + 1) << period_shift(r);
-    int64_t at = r->base_ns + (int64_t)earlier(ns_of_ticks(tick, CRYSTAL_HZ), latest_ns);
+    int64_t at = r->base_ns + (int64_t)earlier(ns_of_ticks(tick, CRYSTAL_HZ), RTC_LATEST_NS);
     return at > 0 ? at : 0;
 }
 
@@ -235,13 +77,13 @@ static uint64_t next_event_ns(const struct rtc *r, uint64_t at_ns)
     uint64_t at = NEVER_NS;
     if (awaited & C_PERIODIC && periodic_runs(r))
         at = next_period_ns(r, at_ns);
-    if (!updates(r))
+    if (!rtc_updates(r))
         return at;
-    int64_t seconds = seconds_at(r, at_ns);
+    int64_t seconds = rtc_seconds_at(r, at_ns);
     if (awaited & C_UPDATE)
-        at = earlier(at, at_seconds_ns(r, seconds + 1));
+        at = earlier(at, rtc_at_seconds_ns(r, seconds + 1));
     if (awaited & C_ALARM)
-        at = earlier(at, at_seconds_ns(r, next_alarm(r, seconds)));
+        at = earlier(at, rtc_at_seconds_ns(r, rtc_next_alarm(r, seconds)));
     return at;
 }
 
@@ -271,8 +113,8 @@ static void fire(struct clock_timer *timer)
 
 static uint8_t read_register_a(const struct rtc *r, uint64_t at_ns)
 {
-    uint64_t fraction = since_base_ns(r, at_ns) % NS_PER_SECOND;
-    bool soon = updates(r) && fraction >= NS_PER_SECOND - UPDATE_WARNING_NS;
+    uint64_t fraction = rtc_since_base_ns(r, at_ns) % NS_PER_SECOND;
+    bool soon = rtc_updates(r) && fraction >= NS_PER_SECOND - UPDATE_WARNING_NS;
     return r->cmos[REG_A] | (soon ? A_UIP : 0);
 }
 
@@ -289,10 +131,8 @@ static uint8_t read_register_c(struct rtc *r, uint64_t at_ns)
 static uint8_t read_cmos(struct rtc *r, unsigned reg)
 {
     uint64_t now = now_ns(r);
-    if (is_time_register(reg) && updates(r)) {
-        struct tm tm = calendar(seconds_at(r, now));
-        return time_register(r, reg, &tm);
-    }
+    if (rtc_is_time_register(reg) && rtc_updates(r))
+        return rtc_time_register(r, reg, now);
     switch (reg) {
     case REG_A: return read_register_a(r, now);
     case REG_C: return read_register_c(r, now);
@@ -302,29 +142,29 @@ static uint8_t read_cmos(struct rtc *r, unsigned reg)
 
 static void write_control(struct rtc *r, unsigned reg, uint8_t value, uint64_t at_ns)
 {
-    bool ran = divider_runs(r), updated = updates(r);
+    bool ran = rtc_divider_runs(r), updated = rtc_updates(r);
     if (updated)
-        freeze(r, at_ns);
+        rtc_freeze(r, at_ns);
     if (reg == REG_A)
         r->cmos[REG_A] = value & A_WRITABLE;
     else
         r->cmos[REG_B] = value & B_SET ? value & ~B_UPDATE : value;  // SET clears UIE
-    if (updated && updates(r))
+    if (updated && rtc_updates(r))
         return;
-    if (!ran && divider_runs(r))
-        release_divider(r, at_ns);
-    else if (updates(r))
-        thaw(r, at_ns);
+    if (!ran && rtc_divider_runs(r))
+        rtc_release_divider(r, at_ns);
+    else if (rtc_updates(r))
+        rtc_thaw(r, at_ns);
 }
 
 static void write_time(struct rtc *r, unsigned reg, uint8_t value, uint64_t at_ns)
 {
-    bool running = updates(r);
+    bool running = rtc_updates(r);
     if (running)
-        freeze(r, at_ns);
+        rtc_freeze(r, at_ns);
     r->cmos[reg] = value;
     if (running)
-        thaw(r, at_ns);
+        rtc_thaw(r, at_ns);
 }
 
 static void write_clock(struct rtc *r, unsigned reg, uint8_t value)
@@ -333,7 +173,7 @@ static void write_clock(struct rtc *r, unsigned reg, uint8_t value)
     catch_up(r, now);
     if (reg == REG_A || reg == REG_B)
         write_control(r, reg, value, now);
-    else if (is_time_register(reg))
+    else if (rtc_is_time_register(reg))
         write_time(r, reg, value, now);
     else
         r->cmos[reg] = value;  // an alarm
@@ -387,9 +227,9 @@ static void rtc_reset(struct device *dev)
 static int rtc_loaded(struct device *dev, struct err *err)
 {
     struct rtc *r = to_rtc(dev);
-    if (r->base_s < earliest_s || r->base_s > latest_s)
+    if (r->base_s != rtc_clamp(r->base_s))
         return err_set(err, -EINVAL, "mc146818rtc: time %lld is out of range", (long long)r->base_s);
-    if (r->base_ns < -NS_PER_SECOND || r->base_ns > latest_ns || r->weekday_offset > 6)
+    if (r->base_ns < -NS_PER_SECOND || r->base_ns > RTC_LATEST_NS || r->weekday_offset > 6)
         return err_set(err, -EINVAL, "mc146818rtc: the time's base is out of range");
     if (r->cmos[REG_A] & ~A_WRITABLE || r->cmos[REG_C] & ~C_FLAGS || r->cmos[REG_D] != D_VALID)
         return err_set(err, -EINVAL, "mc146818rtc: registers A, C, D are %#x, %#x, %#x",
@@ -430,11 +270,11 @@ static void set_time(struct rtc *r, int64_t seconds)
 {
     uint64_t now = now_ns(r);
     catch_up(r, now);
-    r->base_s = seconds < earliest_s ? earliest_s : seconds > latest_s ? latest_s : seconds;
+    r->base_s = rtc_clamp(seconds);
     r->base_ns = now;
     r->weekday_offset = 0;
-    if (!updates(r))
-        freeze(r, now);
+    if (!rtc_updates(r))
+        rtc_freeze(r, now);
     drive(r, now);
 }
 
