@@ -68,6 +68,7 @@ static void make_image(uint8_t *image)
     put16(image + HDR_VERSION, 0x020f);
     image[HDR_LOADFLAGS] = LOADED_HIGH;
     put32(image + HDR_CODE32_START, MIB);
+    image[HDR_EXT_LOADER_VER] = image[HDR_EXT_LOADER_TYPE] = 7;  // the loader's, not the image's
     put32(image + HDR_INITRD_ADDR_MAX, 0x7fffffff);
     put32(image + HDR_KERNEL_ALIGNMENT, 2 * MIB);
     image[HDR_RELOCATABLE] = 1;
@@ -286,7 +287,7 @@ static void the_zero_page_says_who_loaded_it(void **state)
     load(b, NULL, NULL);
     const uint8_t *page = zero_page(b);
     assert_int_equal(page[HDR_TYPE_OF_LOADER], 0xb0);
-    assert_int_equal(page[HDR_EXT_LOADER_TYPE], 0);
+    assert_int_equal(page[HDR_EXT_LOADER_VER] | page[HDR_EXT_LOADER_TYPE], 0);
     assert_int_equal(get64(page + ZP_ACPI_RSDP), 0xf0000);
     assert_int_equal(page[0x1ef], 0);  // the sentinel
     assert_memory_equal(page + HDR_MAGIC, "HdrS", 4);

@@ -264,6 +264,15 @@ static void notes_that_lie_are_passed_over(void **state)
     assert_int_equal(b->state.rip, ELF_ENTRY);
 }
 
+static void a_note_that_its_segment_cuts_off_is_passed_over(void **state)
+{
+    struct bench *b = *state;
+    put_note((uint8_t *)&b->image + NOTE_OFFSET, "Xen", 18, le64(PVH_ENTRY).b, 8);
+    b->image.note.p_filesz = 12 + 4 + 7;
+    load(b);
+    assert_int_equal(b->state.rip, ELF_ENTRY);
+}
+
 static void an_entry_outside_is_refused(void **state)
 {
     struct bench *b = *state;
@@ -295,6 +304,7 @@ int main(void)
         TEST(other_machines_are_refused),
         TEST(segments_that_lie_are_refused),
         TEST(notes_that_lie_are_passed_over),
+        TEST(a_note_that_its_segment_cuts_off_is_passed_over),
         TEST(an_entry_outside_is_refused),
         TEST(a_segment_without_ram_is_too_little_memory),
     };
