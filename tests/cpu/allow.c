@@ -75,6 +75,8 @@ static bool mnemonic_allowed(ZydisMnemonic mnemonic, bool x87_pointers)
     case ZYDIS_MNEMONIC_POPF: case ZYDIS_MNEMONIC_POPFD: case ZYDIS_MNEMONIC_POPFQ:
     case ZYDIS_MNEMONIC_UD0: case ZYDIS_MNEMONIC_UD1:  // vendors differ in whether these have operands
         return false;
+    case ZYDIS_MNEMONIC_ENTER:  // in a snippet; with random sizes, which page faults first is the CPU's choice
+        return false;
     case ZYDIS_MNEMONIC_FNSTENV: case ZYDIS_MNEMONIC_FNSAVE: case ZYDIS_MNEMONIC_FXSAVE:
     case ZYDIS_MNEMONIC_FXSAVE64:
         return x87_pointers;
@@ -98,12 +100,19 @@ static bool operand_allowed(const ZydisDecodedOperand *operand)
     }
 }
 
+// 0F 0D with a register is a NOP for Intel and undefined for AMD.
+static bool is_prefetch_of_register(const ZydisDecodedInstruction *insn)
+{
+    return insn->opcode_map == ZYDIS_OPCODE_MAP_0F && insn->opcode == 0x0d && insn->raw.modrm.mod == 3;
+}
+
 bool allowed(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands, bool x87_pointers)
 {
     if (insn->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && insn->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
         return false;
     if (insn->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED || !extensions[insn->meta.isa_ext] ||
-        !category_allowed(insn->meta.category) || !mnemonic_allowed(insn->mnemonic, x87_pointers))
+        !category_allowed(insn->meta.category) || !mnemonic_allowed(insn->mnemonic, x87_pointers) ||
+        is_prefetch_of_register(insn))
         return false;
     for (unsigned i = 0; i < insn->operand_count; i++)
         if (!operand_allowed(&operands[i]))

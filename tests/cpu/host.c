@@ -68,10 +68,11 @@ static void store_registers(const ucontext_t *c, struct registers *r)
     copy_xsave(r->xsave, (const uint8_t *)c->uc_mcontext.fpregs);
 }
 
-// The program's AC stays set in a signal handler, and C code is not ready for that.
-static void clear_ac(void)
+// The program's AC stays set in a signal handler, and C code is not ready for that; ID and NT would be
+// handed on to the next program, since sigreturn does not change them.
+static void clear_flags(void)
 {
-    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~(uint64_t)FL_AC);
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~(uint64_t)(FL_AC | FL_ID | FL_NT));
 }
 
 static void go_home(ucontext_t *c)
@@ -94,7 +95,7 @@ static void leave_for_program(int signal, siginfo_t *info, void *opaque)
 static void program_ended(int signal, siginfo_t *info, void *opaque)
 {
     (void)info;
-    clear_ac();
+    clear_flags();
     ucontext_t *c = opaque;
     store_registers(c, &shared->end);
     shared->vector = signal == SIGALRM ? OUTCOME_TIMEOUT : c->uc_mcontext.gregs[REG_TRAPNO];
@@ -145,6 +146,7 @@ static void serve(struct host *h, int requests, int replies)
         _exit(1);
     for (char byte; read(requests, &byte, 1) == 1;) {
         set_alarm(TIMEOUT_MS);
+        clear_flags();
         raise(SIGUSR1);
         set_alarm(0);
         if (write(replies, &byte, 1) != 1)

@@ -85,6 +85,28 @@ void program_image(struct program *program, uint8_t image[IMAGE_BYTES])
     program->start.rip = instruction_address(program, 0);
 }
 
+uint64_t program_undefined_flags(const struct program *program, const uint8_t image[IMAGE_BYTES],
+                                 bool *consumed)
+{
+    ZydisDecoder decoder;
+    ZydisDecodedInstruction insn;
+    uint64_t undefined = 0;
+    *consumed = false;
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    for (unsigned i = 0; i < program->count; i++) {
+        const uint8_t *bytes = image + (instruction_address(program, i) - CODE_ADDRESS);
+        if (program->instructions[i].dropped ||
+            !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, bytes, INSTRUCTION_BYTES, &insn)) ||
+            !insn.cpu_flags)
+            continue;
+        const ZydisAccessedFlags *f = insn.cpu_flags;
+        *consumed |= f->tested & undefined;
+        undefined &= ~(uint64_t)(f->modified | f->set_0 | f->set_1);
+        undefined |= f->undefined;
+    }
+    return undefined;
+}
+
 void program_print(const struct program *program, const uint8_t image[IMAGE_BYTES])
 {
     for (unsigned i = 0; i < program->count; i++) {

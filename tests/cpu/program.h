@@ -80,5 +80,9 @@ bool random_percent(struct randomness *r, unsigned percent);
 // Fills image with what memory holds at the start, code included, and sets start.rip.
 void program_image(struct program *program, uint8_t image[IMAGE_BYTES]);
 uint64_t instruction_address(const struct program *program, unsigned index);
+// Flags that are undefined at the program's end, by the manual. Sets *consumed if an instruction
+// reads one that is undefined by then, so that anything may follow. Branches are taken as not taken.
+uint64_t program_undefined_flags(const struct program *program, const uint8_t image[IMAGE_BYTES],
+                                 bool *consumed);
 // Prints the program, one instruction a line.
 void program_print(const struct program *program, const uint8_t image[IMAGE_BYTES]);
