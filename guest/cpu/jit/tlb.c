@@ -350,6 +350,7 @@ void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site)
     resume_at(v, site, sizeof *site);
     if (!killed)
         return;
+    jit_compose_flags(v);
     v->state.rip = jit_rip_of_site(v, site->site) + site->length;
     v->exit_kind = JIT_EXIT_LEAVE;
     v->resume = (uint64_t)code_executable(v->jit->code, v->jit->code->leave);
