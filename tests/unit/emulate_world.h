@@ -235,7 +235,8 @@ static inline enum insn_mode world_mode(const struct jit_vcpu *v)
 static inline int world_run(struct jit_vcpu *v, const uint8_t *bytes, size_t size)
 {
     struct insn insn;
-    assert_int_equal(insn_decode(&insn, bytes, size, world_mode(v)), 0);
+    if (insn_decode(&insn, bytes, size, world_mode(v)))
+        return EX_UD;
     v->vector = NOT_RAISED;
     jit_commit(v);
     if (!setjmp(v->out))
@@ -343,6 +344,16 @@ static inline struct jit_vcpu *world_long(unsigned cpl)
     world_put(v, TSS + 4, STACK0, 8);
     world_put(v, TSS + 0x24, IST1, 8);
     return v;
+}
+
+// 64-bit user code with nothing around it.
+static inline void world_tables_long_user(struct jit_vcpu *v)
+{
+    v->state.cr0 = CR0_PE | CR0_PG | CR0_ET | CR0_NE | CR0_WP;
+    v->state.cr4 = CR4_PAE | CR4_OSFXSR;
+    v->state.efer = EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE;
+    world_level(v, 3);
+    v->state.rip = v->origin;
 }
 
 static inline struct jit_vcpu *world_real(void)
