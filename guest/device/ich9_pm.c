@@ -167,6 +167,7 @@ static uint64_t pm_read(struct device *dev, uint64_t offset, unsigned size_bytes
     if (size_bytes == 4 && offset == PM_TIMER)
         return read_dword(pm, offset);
     catch_up(pm);
+    drive(pm);
     for (unsigned i = 0; i < size_bytes; i++)
         value |= (uint64_t)read_byte(pm, offset + i) << (8 * i);
     return value;
