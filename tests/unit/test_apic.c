@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Three local APICs on a bus, with a clock moved by hand.
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -553,6 +554,75 @@ static void a_loaded_timer_goes_on(void **state)
     expect_pending(-1, 0x41, -1);
 }
 
+// A vCPU's thread that halts as an engine's does: it sleeps only while apic_has_work says no, and
+// wake comes under the sleeper's lock.
+static struct sleeper {
+    pthread_mutex_t lock;
+    pthread_cond_t woken;
+    struct x86_state s;
+    struct apic apic;
+    uint32_t received;
+} sleeper = {.lock = PTHREAD_MUTEX_INITIALIZER, .woken = PTHREAD_COND_INITIALIZER};
+
+enum { ROUNDS = 2000 };
+
+static void wake_sleeper(void *opaque)
+{
+    (void)opaque;
+    pthread_mutex_lock(&sleeper.lock);
+    pthread_cond_signal(&sleeper.woken);
+    pthread_mutex_unlock(&sleeper.lock);
+}
+
+static void halt(void)
+{
+    pthread_mutex_lock(&sleeper.lock);
+    while (!apic_has_work(&sleeper.apic))
+        pthread_cond_wait(&sleeper.woken, &sleeper.lock);
+    pthread_mutex_unlock(&sleeper.lock);
+}
+
+static void *run_sleeper(void *unused)
+{
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        halt();
+        uint8_t sipi;
+        int vector = apic_pending(&sleeper.apic);
+        if (vector >= 0) {
+            apic_accept(&sleeper.apic, vector);
+            apic_eoi(&sleeper.apic);
+        } else if (!apic_take(&sleeper.apic, &sipi)) {
+            return unused;
+        }
+        __atomic_fetch_add(&sleeper.received, 1, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+static void no_wake_up_is_lost_between_threads(void **state)
+{
+    (void)state;
+    static const struct apic_ops sleeper_ops = {.wake = wake_sleeper, .eoi = eoi};
+    struct apic_bus *bus = apic_bus_create(1);
+    pthread_t thread;
+    x86_reset(&sleeper.s, 0, false);
+    sleeper.s.rflags |= FL_IF;
+    apic_init(&sleeper.apic, bus, &sleeper.s, w.clock, 1000000000, &sleeper_ops, NULL);
+    apic_reset(&sleeper.apic, false);
+    apic_write(&sleeper.apic, SVR, 0x1ff);
+    pthread_create(&thread, NULL, run_sleeper, &w);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        apic_bus_msi(bus, 0xfee00000, i % 3 == 0 ? (uint32_t)NMI : 0x40 + i % 100);
+        while (__atomic_load_n(&sleeper.received, __ATOMIC_ACQUIRE) != i + 1)
+            sched_yield();  // a lost one hangs here, until the runner's time limit
+    }
+    void *result;
+    pthread_join(thread, &result);
+    assert_null(result);
+    apic_finish(&sleeper.apic);
+    apic_bus_destroy(bus);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -577,6 +647,7 @@ int main(void)
         TEST(x2apic_is_entered_from_xapic_and_left_by_disabling), TEST(the_bsp_bit_stays),
         TEST(x2apic_registers_have_their_own_rules), TEST(x2apic_ipis_have_wide_destinations),
         TEST(a_loaded_state_is_checked), TEST(a_loaded_timer_goes_on),
+        TEST(no_wake_up_is_lost_between_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

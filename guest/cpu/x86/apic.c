@@ -186,6 +186,7 @@ void apic_init(struct apic *apic, struct apic_bus *bus, struct x86_state *state,
                           .opaque = opaque, .id = state->apic.id};
     pthread_mutex_init(&apic->lock, NULL);
     clock_timer_init(&apic->timer, clock, apic_timer_fired);
+    apic_reset(apic, false);
     apic_bus_join(bus, apic);
 }
 

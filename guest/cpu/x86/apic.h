@@ -50,7 +50,8 @@ struct apic {
 };
 enum { APIC_REQUEST_NMI = 1, APIC_REQUEST_INIT = 2, APIC_REQUEST_SIPI = 4, APIC_REQUEST_SMI = 8 };
 
-// The first one is the boot vCPU's. state has been reset (its apic.id counts).
+// The first one is the boot vCPU's. state has been reset: its apic.id and BSP bit count, the other
+// registers are reset here.
 void apic_init(struct apic *apic, struct apic_bus *bus, struct x86_state *state, struct clock *clock,
                uint64_t tsc_hz, const struct apic_ops *ops, void *opaque);
 void apic_finish(struct apic *apic);

@@ -65,17 +65,16 @@ static struct moment common_moment(struct clock *clock)
     return moment;
 }
 
-// Between the two versions; on x86 stores are seen in order, so the compiler must keep theirs.
+// Between the two versions. Each store is a release, so it is not seen before the odd version.
 static void fill(struct time_page *page, const struct time_page *value)
 {
     uint32_t version = (__atomic_load_n(&page->version, __ATOMIC_RELAXED) & ~1u) + 1;
     __atomic_store_n(&page->version, version, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&page->tsc_timestamp, value->tsc_timestamp, __ATOMIC_RELAXED);
-    __atomic_store_n(&page->system_time, value->system_time, __ATOMIC_RELAXED);
-    __atomic_store_n(&page->tsc_to_system_mul, value->tsc_to_system_mul, __ATOMIC_RELAXED);
-    __atomic_store_n(&page->tsc_shift, value->tsc_shift, __ATOMIC_RELAXED);
-    __atomic_store_n(&page->flags, value->flags, __ATOMIC_RELAXED);
+    __atomic_store_n(&page->tsc_timestamp, value->tsc_timestamp, __ATOMIC_RELEASE);
+    __atomic_store_n(&page->system_time, value->system_time, __ATOMIC_RELEASE);
+    __atomic_store_n(&page->tsc_to_system_mul, value->tsc_to_system_mul, __ATOMIC_RELEASE);
+    __atomic_store_n(&page->tsc_shift, value->tsc_shift, __ATOMIC_RELEASE);
+    __atomic_store_n(&page->flags, value->flags, __ATOMIC_RELEASE);
     __atomic_store_n(&page->version, version + 1, __ATOMIC_RELEASE);
 }
 
@@ -109,8 +108,7 @@ void pvclock_wall_clock(struct x86_state *state, struct mem *memory, struct cloc
     uint64_t boot = (uint64_t)now.tv_sec * NS_PER_S + now.tv_nsec - clock_now_ns(clock);
     uint32_t version = (__atomic_load_n(&page->version, __ATOMIC_RELAXED) & ~1u) + 1;
     __atomic_store_n(&page->version, version, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&page->seconds, (uint32_t)(boot / NS_PER_S), __ATOMIC_RELAXED);
-    __atomic_store_n(&page->nanoseconds, (uint32_t)(boot % NS_PER_S), __ATOMIC_RELAXED);
+    __atomic_store_n(&page->seconds, (uint32_t)(boot / NS_PER_S), __ATOMIC_RELEASE);
+    __atomic_store_n(&page->nanoseconds, (uint32_t)(boot % NS_PER_S), __ATOMIC_RELEASE);
     __atomic_store_n(&page->version, version + 1, __ATOMIC_RELEASE);
 }
