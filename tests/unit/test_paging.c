@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Page tables in a megabyte of RAM; each test's name is what it claims.
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -357,6 +359,42 @@ static void pdptes_are_checked_for_reserved_bits(void **state)
     assert_false(x86_pdptes_valid(&w.s, w.mem, PML4));
 }
 
+static bool racing;
+
+static void *walk_again_and_again(void *mem)
+{
+    struct x86_page page;
+    uint32_t code;
+    mem_thread_online();
+    while (__atomic_load_n(&racing, __ATOMIC_ACQUIRE)) {
+        if (x86_walk(&w.s, mem, GVA(0), X86_WRITE, &page, &code) == 0 && !page.dirty)
+            abort();
+        mem_quiescent();
+    }
+    mem_thread_offline();
+    return NULL;
+}
+
+// Another CPU takes a page away while this one walks: what it wrote last must stand.
+static void an_entry_taken_away_gets_no_bits(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    racing = true;
+    pthread_create(&thread, NULL, walk_again_and_again, w.mem);
+    for (unsigned round = 0; round < 3000; round++) {
+        __atomic_store_n(at(PT), FRAME | P | W | U, __ATOMIC_SEQ_CST);
+        for (unsigned i = 0; i < round % 64; i++)
+            __builtin_ia32_pause();
+        uint64_t old = __atomic_exchange_n(at(PT), 0, __ATOMIC_SEQ_CST);
+        assert_int_equal(old & ~(uint64_t)(A | D), FRAME | P | W | U);
+        for (unsigned i = 0; i < 64; i++)
+            assert_int_equal(__atomic_load_n(at(PT), __ATOMIC_SEQ_CST), 0);
+    }
+    __atomic_store_n(&racing, false, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+}
+
 static void a_reset_cpu_is_as_the_manual_says(void **state)
 {
     (void)state;
@@ -407,6 +445,7 @@ int main(void)
         TEST(tables_outside_ram_read_as_all_ones), TEST(two_levels_have_entries_of_four_bytes),
         TEST(four_megabyte_pages_need_pse_and_reach_above_4g),
         TEST(pae_walks_from_four_pdptes_that_have_no_rights), TEST(pdptes_are_checked_for_reserved_bits),
+        TEST(an_entry_taken_away_gets_no_bits),
         TEST(a_reset_cpu_is_as_the_manual_says), TEST(an_init_keeps_fpu_mtrrs_and_cache_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
