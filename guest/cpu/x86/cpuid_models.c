@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The CPU models. Those with a QEMU name have the vendor, family and features that QEMU 7.2 gives
-// them; a child's features are those of its parent and its own. "max" and "host" are whatever the
+// The CPU models. Those with a QEMU name have the vendor, family and features that QEMU 7.2 reports for
+// them with -accel tcg (query-cpu-model-expansion; its default vme=off included); a child's
+// features are those of its parent and its own. "max" and "host" are whatever the
 // engine supports.
 //
-// What is told about mitigations. Linux 6.1 (cpu_set_bug_bits in arch/x86/kernel/cpu/common.c, and
-// bugs.c beside it) decides from tables of families, from IA32_ARCH_CAPABILITIES (which it reads
+// What is told about mitigations. Which bugs a CPU has was read in Linux's cpu_set_bug_bits
+// (arch/x86/kernel/cpu/common.c, of a kernel that knows BHI and RFDS); what each then costs (bugs.c)
+// was not read line by line, and no guest has shown it: a test of
+// /sys/devices/system/cpu/vulnerabilities in Debian's kernel must. Linux decides from tables of families, from IA32_ARCH_CAPABILITIES (which it reads
 // whatever the vendor is, if CPUID 7.EDX[29] is set), and from a few bits of leaves 0x80000008 and
 // 0x80000021. So that nothing costs:
 //   Meltdown, L1TF (PTI)     RDCL_NO; AMD needs nothing
