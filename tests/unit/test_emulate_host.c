@@ -79,7 +79,9 @@ static void on_signal(int number, siginfo_t *info, void *opaque)
 {
     (void)info;
     caught = number;
-    ((ucontext_t *)opaque)->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)behind_instruction;
+    greg_t *gregs = ((ucontext_t *)opaque)->uc_mcontext.gregs;
+    gregs[REG_RIP] = (greg_t)(uintptr_t)behind_instruction;
+    gregs[REG_RSP] = (greg_t)context->host_rsp;  // the guest's need not be canonical, and then faults again
 }
 
 static void catch_signals(void)

@@ -74,7 +74,6 @@ void emu_fxsave(struct emu *e)
     gva_t at = aligned_area(e, XS_LEGACY_BYTES, 16, true);
     emu_vectors_open(e);
     unsigned bytes = XS_XMM + xmm_bytes(e);
-    jit_check_store(e->v, at, 8, JIT_AS_CPL, false);
     jit_store_bytes(e->v, at, e->s->xsave, bytes, JIT_AS_CPL);
 }
 
