@@ -194,9 +194,13 @@ static void port_room_changed(struct chr *chr)
 
 static const struct chr_ops port_ops = {port_attach, port_write, port_room_changed};
 
+// Tasks that were posted before find it without fronts, but there.
 static void mux_close(struct chr_backend *b)
 {
-    free(b);
+    struct mux *m = to_mux(b);
+    for (unsigned i = 0; i < m->ports; i++)
+        m->port[i].front = NULL;
+    loop_post(free, m);
 }
 
 static const struct chr_backend_ops mux_ops = {.close = mux_close};

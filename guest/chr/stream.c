@@ -36,6 +36,13 @@ static void append(struct chr_bytes *buffer, const uint8_t *bytes, size_t size_b
     buffer->used_bytes += taken;
 }
 
+static void close_log(struct chr_stream *s)
+{
+    if (s->log_fd >= 0)
+        close(s->log_fd);
+    s->log_fd = -1;
+}
+
 // When all of `sending` is out, exchanges it for what came in the meantime. False: nothing to send.
 static bool refill(struct chr_stream *s)
 {
@@ -47,7 +54,7 @@ static bool refill(struct chr_stream *s)
         s->waiting = empty;
         if (s->sending.used_bytes && s->log_fd >= 0 &&
             write(s->log_fd, s->sending.at, s->sending.used_bytes) < 0)
-            s->log_fd = -1;  // a full disk must not stop the guest's console
+            close_log(s);  // a full disk must not stop the guest's console
     }
     s->sending_left_bytes = s->sending.used_bytes - s->sent_bytes;
     bool more = s->sending_left_bytes && s->connected;
@@ -274,6 +281,16 @@ static void send_last(struct chr_stream *s)
         ;
 }
 
+// Tasks that were posted before find it closed, but there.
+static void release(void *opaque)
+{
+    struct chr_stream *s = opaque;
+    free(s->sending.at);
+    free(s->waiting.at);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
 void chr_stream_close(struct chr_backend *b)
 {
     struct chr_stream *s = to_stream(&b->chr);
@@ -281,10 +298,8 @@ void chr_stream_close(struct chr_backend *b)
     if (s->put_back)
         s->put_back(s);
     close_ends(s);
-    if (s->log_fd >= 0)
-        close(s->log_fd);
-    free(s->sending.at);
-    free(s->waiting.at);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
+    close_log(s);
+    b->front = NULL;
+    s->ended = true;
+    loop_post(release, s);
 }

@@ -254,10 +254,13 @@ static int create_devices(struct q35 *q, struct err *err)
     return rc < 0 ? rc : map_optional(q, err);
 }
 
-static void describe(const struct q35 *q, struct acpi_config *acpi)
+static void describe(const struct q35 *q, struct acpi_config *acpi, uint32_t apic_ids[ACPI_VCPUS])
 {
     unsigned uarts = 0;
     acpi_config_ich9(acpi, q->config.vcpus);
+    for (unsigned i = 0; i < q->config.vcpus; i++)
+        apic_ids[i] = x86_apic_id(q->engine->config.model, i);
+    acpi->apic_ids = apic_ids;
     if (!q->config.hpet)
         acpi->hpet_base = 0;
     for (unsigned i = 0; i < ACPI_UARTS; i++)
@@ -272,7 +275,8 @@ static int load_kernel(struct q35 *q, struct err *err)
     struct memory_map map;
     struct acpi_config acpi;
     gpa_t rsdp;
-    describe(q, &acpi);
+    uint32_t apic_ids[ACPI_VCPUS];
+    describe(q, &acpi, apic_ids);
     int rc = memory_map_init(&map, q->memory, err);
     if (rc == 0)
         rc = acpi_load(&acpi, q->memory, &map, &rsdp, err);
@@ -287,7 +291,7 @@ static int board_reset(void *opaque, struct err *err)
     for (unsigned i = 0; i < q->device_count; i++)
         device_started(q->devices[i].dev);
     for (unsigned i = 0; i < q->vm.vcpus; i++)
-        x86_reset(q->vm.states[i], i, false);
+        vcpu_reset(q->vm.vcpu[i]);
     if (!q->config.boot)
         return 0;
     int rc = load_kernel(q, err);

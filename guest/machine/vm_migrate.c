@@ -53,6 +53,7 @@ int vm_migrate(struct vm *vm, const char *uri, struct err *err)
         return err_set(err, -EBUSY, "Guest is waiting for an incoming migration");
     uint64_t begun_ms = now_ms();
     vm->migration = (struct vm_migration){0};
+    set_status(vm, "setup");
     set_status(vm, "active");
     vm_stop(vm, VM_PAUSED);
     get_parts(vm, &parts);
