@@ -8,9 +8,9 @@
 // What is told about mitigations. Which bugs a CPU has was read in Linux's cpu_set_bug_bits
 // (arch/x86/kernel/cpu/common.c, of a kernel that knows BHI and RFDS); what each then costs (bugs.c)
 // was not read line by line, and no guest has shown it: a test of
-// /sys/devices/system/cpu/vulnerabilities in Debian's kernel must. Linux decides from tables of families, from IA32_ARCH_CAPABILITIES (which it reads
-// whatever the vendor is, if CPUID 7.EDX[29] is set), and from a few bits of leaves 0x80000008 and
-// 0x80000021. So that nothing costs:
+// /sys/devices/system/cpu/vulnerabilities in Debian's kernel must. Linux decides from tables of
+// families, from IA32_ARCH_CAPABILITIES (which it reads whatever the vendor is, if CPUID 7.EDX[29] is
+// set), and from a few bits of leaves 0x80000008 and 0x80000021. So that nothing costs:
 //   Meltdown, L1TF (PTI)     RDCL_NO; AMD needs nothing
 //   Spectre v2 (retpolines)  IBRS_ALL: "Enhanced IBRS", SPEC_CTRL is written once a CPU and no retpoline
 //                            is made, on AMD too; what stays is filling the return stack at a
