@@ -8,7 +8,7 @@
 # make bench          Konuk and its rivals side by side
 # make install-deps   the Debian packages that all this needs
 # make clean          removes every build
-.PHONY: all release asan tsan fuzzers demo check check-quick fuzz bench install-deps clean
+.PHONY: all release cpu-tests asan tsan fuzzers demo check check-quick fuzz bench install-deps clean
 .DEFAULT_GOAL := all
 FUZZ_SECONDS ?= 600
 
@@ -36,6 +36,8 @@ release: build/build.ninja
 	@ninja -C build
 	@mkdir -p build/bin
 	@$(foreach p,$(programs),$(foreach n,$($(p)_names),ln -sf ../cmd/$(p) build/bin/$(n);))
+cpu-tests: build/build.ninja
+	@ninja -C build tests/cpu/cpu_diff
 asan: build-asan/build.ninja
 	@ninja -C build-asan all unit-tests
 tsan: build-tsan/build.ninja
