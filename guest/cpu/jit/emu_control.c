@@ -11,6 +11,7 @@ static unsigned control_bytes(const struct emu *e)
 static void check_paging_on(struct emu *e, uint64_t cr0)
 {
     struct x86_state *s = e->s;
+    emu_leave_house(e);
     if (s->efer & EFER_LME) {
         if (!(s->cr4 & CR4_PAE) || (s->seg[X86_CS].attr & SEG_L))
             emu_gp(e);
@@ -52,6 +53,12 @@ static void write_cr0(struct emu *e, uint64_t value)
     jit_mode_changed(e->v);
 }
 
+static bool bad_pdptes(struct emu *e, uint64_t cr3)
+{
+    emu_leave_house(e);
+    return !x86_pdptes_valid(e->s, jit_memory(e->v), cr3);
+}
+
 static void write_cr3(struct emu *e, uint64_t value)
 {
     struct x86_state *s = e->s;
@@ -60,7 +67,7 @@ static void write_cr3(struct emu *e, uint64_t value)
             value &= ~BIT(63);  // "keep this PCID's entries": dropping them is allowed (SDM 4.10.4.1)
         if (value >> jit_model(e->v)->physical_bits)
             emu_gp(e);
-    } else if ((s->cr4 & CR4_PAE) && (s->cr0 & CR0_PG) && !x86_pdptes_valid(s, jit_memory(e->v), value)) {
+    } else if ((s->cr4 & CR4_PAE) && (s->cr0 & CR0_PG) && bad_pdptes(e, value)) {
         emu_gp(e);
     }
     s->cr3 = value;
@@ -95,8 +102,11 @@ static void check_cr4(struct emu *e, uint64_t value, uint64_t changed)
         emu_gp(e);
     bool reloads = (s->cr0 & CR0_PG) && !emu_long_mode(s) && (value & CR4_PAE) &&
                    (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP));
+    if (!reloads)
+        return;
+    emu_leave_house(e);
     struct x86_state paged = {.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = value, .efer = s->efer};
-    if (reloads && !x86_pdptes_valid(&paged, jit_memory(e->v), s->cr3))
+    if (!x86_pdptes_valid(&paged, jit_memory(e->v), s->cr3))
         emu_gp(e);
 }
 
@@ -115,8 +125,15 @@ static void write_cr8(struct emu *e, uint64_t value)
 {
     if (value > 15)
         emu_gp(e);
+    emu_leave_house(e);
     apic_set_cr8(jit_apic(e->v), value);
     jit_check_interrupts(e->v);
+}
+
+static uint64_t read_cr8(struct emu *e)
+{
+    emu_leave_house(e);
+    return apic_cr8(jit_apic(e->v));
 }
 
 static uint64_t read_cr(struct emu *e, unsigned number)
@@ -126,7 +143,7 @@ static uint64_t read_cr(struct emu *e, unsigned number)
     case 2: return e->s->cr2;
     case 3: return e->s->cr3;
     case 4: return e->s->cr4;
-    case 8: return apic_cr8(jit_apic(e->v));
+    case 8: return read_cr8(e);
     default: emu_ud(e);
     }
 }

@@ -65,6 +65,13 @@ static inline int64_t emu_sign_extend(uint64_t value, unsigned size_bytes)
     return (int64_t)(value << shift) >> shift;
 }
 
+// Before a call of code that is compiled with vector instructions (devices, APIC, CPUID, paging, the
+// log): the guest's registers are taken out of its way. The run loop puts them back.
+static inline void emu_leave_house(struct emu *e)
+{
+    jit_vectors_save(e->v);
+}
+
 // Faults. A selector's code keeps its index and TI; EXT is added.
 _Noreturn void emu_fault(struct emu *e, unsigned vector, uint16_t selector);
 _Noreturn void emu_gp(struct emu *e);  // #GP(0)

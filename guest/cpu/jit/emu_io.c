@@ -42,8 +42,8 @@ void emu_in(struct emu *e)
     uint16_t port = port_operand(e);
     unsigned size = port_bytes(e);
     emu_check_port(e, port, size);
+    emu_leave_house(e);
     emu_set_reg(e->s, X86_RAX, mem_read(jit_ports(e->v), GPA(port), size), size);
-    jit_check_interrupts(e->v);
 }
 
 void emu_out(struct emu *e)
@@ -51,8 +51,8 @@ void emu_out(struct emu *e)
     uint16_t port = port_operand(e);
     unsigned size = port_bytes(e);
     emu_check_port(e, port, size);
+    emu_leave_house(e);
     mem_write(jit_ports(e->v), GPA(port), emu_reg(e->s, X86_RAX, size), size);
-    jit_check_interrupts(e->v);
 }
 
 static void ins_one(struct emu *e, struct emu_string *str)
@@ -60,6 +60,7 @@ static void ins_one(struct emu *e, struct emu_string *str)
     uint16_t port = e->s->gpr[X86_RDX];
     gva_t at = emu_linear(e, X86_ES, str->di, str->size_bytes, true);
     jit_check_store(e->v, at, str->size_bytes, JIT_AS_CPL, false);
+    emu_leave_house(e);
     uint64_t value = mem_read(jit_ports(e->v), GPA(port), str->size_bytes);
     emu_store(e, X86_ES, str->di, value, str->size_bytes);
     emu_string_step(str, false, true);
@@ -68,6 +69,7 @@ static void ins_one(struct emu *e, struct emu_string *str)
 static void outs_one(struct emu *e, struct emu_string *str)
 {
     uint64_t value = emu_load(e, str->segment, str->si, str->size_bytes);
+    emu_leave_house(e);
     mem_write(jit_ports(e->v), GPA((uint16_t)e->s->gpr[X86_RDX]), value, str->size_bytes);
     emu_string_step(str, true, false);
 }

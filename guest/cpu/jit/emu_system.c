@@ -27,6 +27,7 @@ void emu_rdmsr(struct emu *e)
 {
     uint64_t value;
     emu_need_cpl0(e);
+    emu_leave_house(e);
     if (x86_msr_read(e->s, jit_model(e->v), jit_apic(e->v), e->s->gpr[X86_RCX], &value) == X86_MSR_FAULT)
         emu_gp(e);
     set_edx_eax(e->s, value);
@@ -76,6 +77,7 @@ void emu_wrmsr(struct emu *e)
 {
     uint32_t index = e->s->gpr[X86_RCX];
     emu_need_cpl0(e);
+    emu_leave_house(e);
     enum x86_msr_result result =
         x86_msr_write(e->s, jit_model(e->v), jit_apic(e->v), index, edx_eax(e->s));
     if (result == X86_MSR_FAULT)
@@ -119,6 +121,7 @@ void emu_rdpmc(struct emu *e)
 void emu_cpuid(struct emu *e)
 {
     struct x86_state *s = e->s;
+    emu_leave_house(e);
     struct x86_cpuid leaf = x86_cpuid(jit_model(e->v), s, s->gpr[X86_RAX], s->gpr[X86_RCX]);
     emu_set_reg(s, X86_RAX, leaf.eax, 4);
     emu_set_reg(s, X86_RBX, leaf.ebx, 4);

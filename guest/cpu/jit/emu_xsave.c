@@ -216,6 +216,7 @@ void emu_xrstor(struct emu *e)
     struct image image;
     gva_t at = begin(e, false);
     uint64_t mask = requested(e);
+    emu_vectors_open(e);  // CPUID is asked on the way
     jit_load_bytes(e->v, at, image.bytes, XS_EXTENDED, JIT_AS_CPL);
     image.present = xs_get(image.bytes, XS_BV, 8);
     image.compacted = xs_get(image.bytes, XS_COMP_BV, 8);

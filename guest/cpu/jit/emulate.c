@@ -100,6 +100,7 @@ void jit_emulate(struct jit_vcpu *v, const struct insn *insn)
     emu_op *operation = insn->mnemonic <= ZYDIS_MNEMONIC_MAX_VALUE ? operations[insn->mnemonic] : NULL;
     e.start = e.s->rip;
     if (!operation) {
+        emu_leave_house(&e);
         log_guest("jit", "instruction %s is not emulated: #UD", ZydisMnemonicGetString(insn->mnemonic));
         emu_ud(&e);
     }
