@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/bits.h"
+#include "base/log.h"
 #include "guest/cpu/jit/code.h"
 #include "guest/cpu/jit/isa.h"
 
@@ -33,15 +34,16 @@ static void put_state(struct vcpu *vcpu)
     jit_flush_all(v);
     jit_forget_code(v->jit, v);
     atomic_store(&v->safe, 1);
-    apic_loaded(&v->apic, NULL);
+    struct err err = {0};
+    if (apic_loaded(&v->apic, &err) < 0)
+        log_error("jit", "%s", err.text);
 }
 
 static void reset(struct vcpu *vcpu)
 {
     struct jit_vcpu *v = jit_vcpu_of(vcpu);
-    x86_reset(&v->state, vcpu->index, false);
-    v->state.apic.id = v->apic.id;
-    v->state.tsc_offset = -__builtin_ia32_rdtsc();
+    x86_reset(&v->state, v->apic.id, false);
+    v->state.tsc_offset = v->jit->tsc_offset;
     apic_reset(&v->apic, false);
     put_state(vcpu);
 }
@@ -106,8 +108,7 @@ static struct vcpu *create_vcpu(struct engine *engine, unsigned index, struct er
     v->jit = jit;
     v->raised = v->delivering = -1;
     atomic_store(&v->safe, 1);
-    x86_reset(&v->state, index, false);
-    v->state.apic.id = x86_apic_id(engine->config.model, index);
+    x86_reset(&v->state, x86_apic_id(engine->config.model, index), false);
     v->state.tsc_offset = jit->tsc_offset;
     jit_tlb_init(v);
     apic_init(&v->apic, jit->apics, &v->state, engine->config.clock, jit->tsc_hz, &apic_ops, v);

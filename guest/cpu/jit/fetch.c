@@ -156,7 +156,7 @@ uint32_t jit_fetch_page(struct jit_vcpu *v, uint64_t address, const uint8_t **by
     if (!host)
         return 0;
     uint32_t index = make_code(v, host, !who);
-    v->large_pages |= page.page_bits > PAGE_BITS;
+    jit_note_page_size(v, va, page.page_bits);
     enter_page(v, who, va, index, page.global);
     *bytes = host;
     return index;

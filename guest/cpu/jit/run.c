@@ -4,6 +4,7 @@
 // finding the next block.
 #include "guest/cpu/jit/code.h"
 #include "guest/cpu/jit/emulate.h"
+#include "guest/cpu/x86/pvclock.h"
 
 // --- flags, in two halves while translated code runs -------------------------------------------
 
@@ -112,7 +113,7 @@ static void take_requests(struct jit_vcpu *v)
     struct x86_state *s = &v->state;
     if (taken & APIC_REQUEST_INIT) {
         jit_vectors_save(v);
-        x86_reset(s, v->vcpu.index, true);
+        x86_reset(s, v->apic.id, true);
         apic_reset(&v->apic, true);
         jit_flush_all(v);
     }
@@ -406,7 +407,8 @@ uint64_t jit_guest_tsc(struct jit_vcpu *v)
     return __builtin_ia32_rdtsc() + v->state.tsc_offset;
 }
 
-// The guest's TSC stands still while its clock does.
+// The guest's TSC stands still while its clock does; its page of the paravirtual clock says anew how
+// they go together.
 static void follow_clock(struct jit_vcpu *v)
 {
     struct clock *clock = v->vcpu.engine->config.clock;
@@ -417,6 +419,8 @@ static void follow_clock(struct jit_vcpu *v)
     zero_ns -= ahead_ns;
     if (v->clock_known)
         v->state.tsc_offset -= (__int128)(int64_t)(zero_ns - v->clock_zero_ns) * v->jit->tsc_hz / 1000000000;
+    if (!v->clock_known || zero_ns != v->clock_zero_ns)
+        pvclock_update(&v->state, v->vcpu.engine->config.memory, clock, v->jit->tsc_hz);
     v->clock_known = true;
     v->clock_zero_ns = zero_ns;
 }

@@ -70,7 +70,8 @@ void jit_flush_all(struct jit_vcpu *v)
         clear_logged(v, c, true);
     }
     jit_fetch_flush(v, true);
-    v->large_pages = false;
+    memset(v->large_pages, 0, sizeof v->large_pages);
+    v->huge_pages = 0;
     v->leave = true;
 }
 
@@ -85,14 +86,46 @@ static void flush_one(struct jit_vcpu *v, uint64_t page)
     jit_fetch_flush_page(v, page);
 }
 
+// Which 4 MiB and 1 GiB stretches of addresses hold fills from pages larger than 4 KiB, hashed:
+// INVLPG drops all of such a page.
+static uint64_t *large_word(struct jit_vcpu *v, uint64_t va, uint64_t *bit)
+{
+    uint64_t hash = (va >> 22) * UINT64_C(0x9e3779b97f4a7c15) >> 52;
+    *bit = BIT(hash & 63);
+    return &v->large_pages[hash >> 6];
+}
+static uint64_t huge_bit(uint64_t va) { return BIT((va >> 30) & 63); }
+
+void jit_note_page_size(struct jit_vcpu *v, uint64_t va, unsigned page_bits)
+{
+    if (page_bits == PAGE_BITS)
+        return;
+    uint64_t bit, *word = large_word(v, va, &bit);
+    *word |= bit;
+    if (page_bits > 22)
+        v->huge_pages |= huge_bit(va);
+}
+
+static void flush_stretch(struct jit_vcpu *v, uint64_t va, unsigned bits)
+{
+    for (unsigned c = 0; c < JIT_CONTEXTS; c++)
+        for (unsigned slot = 0; slot < TLB_ENTRIES; slot++) {
+            struct tlb_entry *e = &v->tlb[c][slot];
+            if (e->info & TLB_VALID && (e->read >> bits == va >> bits || e->write >> bits == va >> bits))
+                clear_entry(e, slot);
+        }
+    jit_fetch_flush(v, true);
+}
+
 void jit_flush_page(struct jit_vcpu *v, gva_t at)
 {
-    uint64_t page = align_down(at.u, PAGE_BYTES), large = align_down(at.u, 4 << 20);
-    if (!v->large_pages)
+    uint64_t page = align_down(at.u, PAGE_BYTES), bit, *word = large_word(v, page, &bit);
+    if (v->huge_pages & huge_bit(page))
+        flush_stretch(v, page, 30);
+    else if (*word & bit)
+        flush_stretch(v, page, 22);
+    else
         flush_one(v, page);
-    else  // it may have been part of a large page, of which every 4 KiB has its own entry
-        for (unsigned i = 0; i < 1024; i++)
-            flush_one(v, large + (uint64_t)i * PAGE_BYTES);
     v->leave = true;
 }
 
@@ -139,7 +172,7 @@ static void fill(struct jit_vcpu *v, unsigned context, uint64_t va, const struct
     e->host = (uint64_t)host_page;
     e->info = TLB_VALID | (page->global ? TLB_GLOBAL : 0);
     log_slot(&v->tlb_log[context][page->global], slot);
-    v->large_pages |= page->page_bits > PAGE_BITS;
+    jit_note_page_size(v, tag, page->page_bits);
     v->count.fills++;
 }
 

@@ -136,7 +136,7 @@ struct jit_vcpu {
     struct slot_log fetch_log[2][2];
     struct jump_entry jumps[JIT_CONTEXTS][JUMP_ENTRIES];
     struct slot_log jump_log[JIT_CONTEXTS];
-    bool large_pages;                            // some fill came from a page of more than 4 KiB
+    uint64_t large_pages[64], huge_pages;        // where fills came from pages of more than 4 KiB
     uint32_t jump_mode[JIT_CONTEXTS];            // the mode that a context's jumps are for
     struct page_word pages[CODE_PAGES_MAX];
 
@@ -182,6 +182,7 @@ void jit_miss(struct jit_vcpu *v, uint64_t address, const struct access_site *si
 void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site);
 // Drops write fills of a page of RAM from this vCPU's table.
 void jit_tlb_drop_writes(struct jit_vcpu *v, const uint8_t *host_page);
+void jit_note_page_size(struct jit_vcpu *v, uint64_t va, unsigned page_bits);
 unsigned jit_context(const struct jit_vcpu *v, enum jit_as as);
 
 uint64_t jit_rip_of_site(const struct jit_vcpu *v, uint32_t site);
