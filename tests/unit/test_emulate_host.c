@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
-#include "emulate_world.h"
+#include "tests/unit/emulate_world.h"
 
 enum { ORIGIN = 0x10000000, MIDDLE = ORIGIN + WORLD_BYTES / 2, WINDOW = 16 << 10,
        CONTEXT = 0x20000000, NATIVE = 0x20010000, ROUNDS = 60000 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "emulate_world.h"
+#include "tests/unit/emulate_world.h"
 #include "guest/cpu/jit/emu_fpu.h"
 
 #define TEST(name) static void name(void **unused)
