@@ -10,6 +10,8 @@
 
 // Most that one block and its stubs may take of an arena, with a good margin.
 enum { BLOCK_HOT_MAX = 64 << 10, BLOCK_COLD_MAX = 96 << 10, LINKS_A_BLOCK = 4 };
+// So many stores to a page of code, with no block made meanwhile, make it data.
+enum { STORES_TO_DATA = 64 };
 
 static void *reserve(size_t size_bytes)
 {
@@ -109,6 +111,8 @@ static void forget_pages(struct code *c)
     for (uint32_t i = 1; i < c->page_count; i++) {
         struct ram_page *p = &c->jit->ram_pages[c->pages[i].ram_page];
         __atomic_store_n(&p->code[c->pages[i].user ? 0 : 1], 0, __ATOMIC_RELAXED);
+        atomic_store(&p->is_code, false);
+        p->stores = 0;
     }
     madvise(c->pages, sizeof *c->pages * CODE_PAGES_MAX, MADV_DONTNEED);
 }
@@ -169,6 +173,7 @@ void code_add(struct code *c, struct block *b)
     for (unsigned i = 0; i < 2 && b->page[i]; i++) {
         b->next_in_page[i] = c->pages[b->page[i]].blocks;
         c->pages[b->page[i]].blocks = b;
+        c->jit->ram_pages[c->pages[b->page[i]].ram_page].stores = 0;
     }
     mark_decoded(c, b);
 }
@@ -257,13 +262,32 @@ static bool store_to_page(struct code *c, uint32_t index, unsigned offset, unsig
     return killed;
 }
 
+static void kill_page(struct code *c, uint32_t index)
+{
+    while (c->pages[index].blocks)
+        code_kill(c, c->pages[index].blocks);
+    memset(c->pages[index].decoded, 0, sizeof c->pages[index].decoded);
+}
+
+// A page that is only stored to is data again: its memory has found another use.
+static void forget_page(struct code *c, struct ram_page *p)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (p->code[i])
+            kill_page(c, p->code[i]);
+    p->stores = 0;
+    atomic_store(&p->is_code, false);
+}
+
 bool code_store(struct code *c, uint64_t ram_page, unsigned offset, unsigned size_bytes)
 {
+    struct ram_page *p = &c->jit->ram_pages[ram_page];
     bool killed = false;
-    for (unsigned i = 0; i < 2; i++) {
-        uint32_t index = c->jit->ram_pages[ram_page].code[i];
-        if (index)
-            killed |= store_to_page(c, index, offset, size_bytes);
-    }
-    return killed;
+    for (unsigned i = 0; i < 2; i++)
+        if (p->code[i])
+            killed |= store_to_page(c, p->code[i], offset, size_bytes);
+    if (++p->stores < STORES_TO_DATA)
+        return killed;
+    forget_page(c, p);
+    return true;
 }

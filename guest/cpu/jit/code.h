@@ -179,7 +179,8 @@ struct access_site {
     uint8_t context;
     uint8_t length;                // of the instruction
     uint8_t stack;                 // through SS: #SS where others raise #GP
-    uint8_t unused[2];
+    uint8_t lock;                  // atomic against everyone
+    uint8_t unused;
 };
 enum { ACCESS_FAST_RETURN = sizeof(struct access_site), ACCESS_BOUNCE_RETURN = ACCESS_FAST_RETURN + 5 };
 struct emulate_site {

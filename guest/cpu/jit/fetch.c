@@ -107,10 +107,10 @@ static void enter_page(struct jit_vcpu *v, unsigned who, uint64_t va, uint32_t p
 
 // Other vCPUs may hold write fills of a page that is becoming code: they drop them, which they do
 // wherever they are safe. The page is marked already, so no new fill is made.
-static void stop_writers(struct jit_vcpu *v, uint8_t *host_page)
+static void stop_writers(struct jit_vcpu *v, uint64_t ram_page)
 {
-    struct ram_page *p = &v->jit->ram_pages[ram_page_of(v->jit, host_page)];
-    uint64_t me = BIT(v->vcpu.index & 63), writers = atomic_exchange(&p->writers, 0);
+    const uint8_t *host_page = v->vcpu.engine->config.ram->host + (ram_page << PAGE_BITS);
+    uint64_t me = BIT(v->vcpu.index & 63), writers = atomic_exchange(&v->jit->ram_pages[ram_page].writers, 0);
     if (writers & me)
         jit_tlb_drop_writes(v, host_page);
     if (!(writers & ~me))
@@ -122,16 +122,18 @@ static void stop_writers(struct jit_vcpu *v, uint8_t *host_page)
     jit_world_start(v);
 }
 
-static uint32_t make_code(struct jit_vcpu *v, uint8_t *host_page, bool user)
+void jit_make_code(struct jit_vcpu *v, uint64_t ram_page)
+{
+    if (!atomic_exchange(&v->jit->ram_pages[ram_page].is_code, true))
+        stop_writers(v, ram_page);
+}
+
+static uint32_t page_index(struct jit_vcpu *v, const uint8_t *host_page, bool user)
 {
     struct code *c = v->jit->code;
-    uint64_t ram_page = ram_page_of(v->jit, host_page);
     pthread_mutex_lock(&c->lock);
-    bool fresh = !v->jit->ram_pages[ram_page].code[!user];
-    uint32_t page = code_page_of(c, ram_page, user);
+    uint32_t page = code_page_of(c, ram_page_of(v->jit, host_page), user);
     pthread_mutex_unlock(&c->lock);
-    if (fresh)
-        stop_writers(v, host_page);
     return page;
 }
 
@@ -155,7 +157,7 @@ uint32_t jit_fetch_page(struct jit_vcpu *v, uint64_t address, const uint8_t **by
     uint8_t *host = mem_ram_at(config->memory, GPA(align_down(page.gpa.u, PAGE_BYTES)), PAGE_BYTES, false);
     if (!host)
         return 0;
-    uint32_t index = make_code(v, host, !who);
+    uint32_t index = page_index(v, host, !who);
     jit_note_page_size(v, va, page.page_bits);
     enter_page(v, who, va, index, page.global);
     *bytes = host;

@@ -87,19 +87,39 @@ static bool fits(struct jit_vcpu *v, struct block *b, uint64_t pc)
     return true;
 }
 
+static uint64_t ram_page(const struct jit_vcpu *v, uint32_t page) { return v->jit->code->pages[page].ram_page; }
+
+static void mark_as_code(struct jit_vcpu *v, const struct translation *t)
+{
+    jit_make_code(v, ram_page(v, t->page));
+    if (t->next_page)
+        jit_make_code(v, ram_page(v, t->next_page));
+}
+
+// Stores may have made a page data again in between.
+static bool is_marked(const struct jit_vcpu *v, const struct translation *t)
+{
+    const struct ram_page *pages = v->jit->ram_pages;
+    return atomic_load(&pages[ram_page(v, t->page)].is_code) &&
+           (!t->next_page || atomic_load(&pages[ram_page(v, t->next_page)].is_code));
+}
+
 static struct block *make(struct jit_vcpu *v, struct translation *t, uint64_t pc)
 {
     struct code *c = v->jit->code;
     jit_vectors_save(v);
-    for (unsigned tries = 0; tries < 2; tries++) {
+    for (unsigned tries = 0; tries < 4; tries++) {
+        mark_as_code(v, t);
         pthread_mutex_lock(&c->lock);
         struct block *b = code_find(c, t->page, t->offset, t->mode, t->entry_map);
-        bool room = code_has_room(c);
-        if (!b && room)
+        bool room = code_has_room(c), marked = is_marked(v, t);
+        if (!b && room && marked)
             b = translate(c, t);
         pthread_mutex_unlock(&c->lock);
         if (b)
             return b;
+        if (!marked)
+            continue;
         if (!room) {
             jit_forget_code(v->jit, v);
             return NULL;  // pages' indices mean nothing any more: look again

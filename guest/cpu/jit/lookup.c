@@ -14,6 +14,8 @@
 // A miss calls C (tlb.c), which gives the host address, or a bounce buffer for what is no plain page
 // (devices, accesses across pages, pages with code): then a copy of the operation runs on that, and
 // C is called once more to finish.
+#include <Zydis/Mnemonic.h>
+
 #include "guest/cpu/jit/translate.h"
 
 static void emit_immediate(struct emit *e, unsigned reg, int64_t value)
@@ -70,7 +72,7 @@ static void emit_descriptor(struct trace *t, struct emit *e, unsigned size_bytes
     const struct scanned *s = t->now;
     struct access_site d = {.site = site_of(t, s->offset), .size_bytes = size_bytes, .write = write,
                             .read_too = read_too, .context = mode_context(t->want->mode),
-                            .length = s->insn.length,
+                            .length = s->insn.length, .lock = s->insn.lock || s->insn.mnemonic == ZYDIS_MNEMONIC_XCHG,
                             .stack = s->insn.segment == X86_SS || s->form != INSN_COPY};
     emit_bytes(e, (const uint8_t *)&d, sizeof d);
 }

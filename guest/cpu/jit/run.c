@@ -185,7 +185,12 @@ void jit_halt(struct jit_vcpu *v)
     v->leave = true;
 }
 
-void jit_mode_changed(struct jit_vcpu *v) { v->leave = true; }
+// Only what blocks were made for counts: a segment's base, say, is looked up where it is used.
+void jit_mode_changed(struct jit_vcpu *v)
+{
+    if (jit_mode(v) != v->mode || v->state.rflags & FL_TF)
+        v->leave = true;
+}
 
 // --- one step of the loop -------------------------------------------------------------------------
 
@@ -318,9 +323,17 @@ static void emulate_unmapped(struct jit_vcpu *v, uint32_t mode)
     jit_emulate_one(v, &in);
 }
 
+static void release_world(struct jit_vcpu *v)
+{
+    if (!v->has_world)
+        return;
+    v->has_world = false;
+    jit_world_start(v);
+}
+
 static void run_guest(struct jit_vcpu *v, bool one)
 {
-    uint32_t mode = jit_mode(v);
+    uint32_t mode = v->mode = jit_mode(v);
     if (one)
         mode |= MODE_ONE;
     else
@@ -340,6 +353,17 @@ static void run_guest(struct jit_vcpu *v, bool one)
 static bool debugging(const struct jit_vcpu *v)
 {
     return v->debug.single_step || v->debug.count;
+}
+
+// The instruction that asked for it, with every other vCPU standing still. A raise from inside
+// comes back to jit_run, which lets them go.
+static void run_with_world(struct jit_vcpu *v)
+{
+    v->wants_world = false;
+    jit_world_stop(v);
+    v->has_world = true;
+    run_guest(v, true);
+    release_world(v);
 }
 
 // One instruction in the reference mode: under TF, behind a shadow, for a debugger.
@@ -396,6 +420,10 @@ static int step(struct jit_vcpu *v)
     if (v->debug.count && !v->debug_skip && at_breakpoint(v))
         return VCPU_EXIT_DEBUG;
     v->debug_skip = false;
+    if (v->wants_world) {
+        run_with_world(v);
+        return -1;
+    }
     if (needs_one(v))
         return run_one(v);
     run_guest(v, false);
@@ -439,6 +467,7 @@ enum vcpu_exit jit_run(struct vcpu *vcpu)
         if (v->emulating)
             put_before_back(v);
         v->in_code = false;
+        release_world(v);
     }
     v = jit_vcpu_of(vcpu);
     if (v->raised >= 0 && !v->shut_down)

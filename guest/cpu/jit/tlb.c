@@ -156,7 +156,7 @@ static bool may_fill_write(struct jit_vcpu *v, uint8_t *host_page)
     if (!(atomic_load_explicit(&p->writers, memory_order_relaxed) & me))
         atomic_fetch_or(&p->writers, me);
     atomic_thread_fence(memory_order_seq_cst);
-    return !(__atomic_load_n(&p->code[0], __ATOMIC_SEQ_CST) | __atomic_load_n(&p->code[1], __ATOMIC_SEQ_CST));
+    return !atomic_load(&p->is_code);
 }
 
 static void fill(struct jit_vcpu *v, unsigned context, uint64_t va, const struct x86_page *page, uint8_t *host_page)
@@ -211,8 +211,7 @@ static uint8_t *reach(struct jit_vcpu *v, uint64_t va, unsigned context, enum ji
 
 static bool is_code(struct jit_vcpu *v, const uint8_t *host)
 {
-    const struct ram_page *p = &v->jit->ram_pages[ram_page_of(v->jit, host)];
-    return __atomic_load_n(&p->code[0], __ATOMIC_RELAXED) | __atomic_load_n(&p->code[1], __ATOMIC_RELAXED);
+    return atomic_load_explicit(&v->jit->ram_pages[ram_page_of(v->jit, host)].is_code, memory_order_relaxed);
 }
 
 static void check_canonical(struct jit_vcpu *v, uint64_t first, uint64_t last, bool stack)
@@ -352,6 +351,22 @@ static void resume_at(struct jit_vcpu *v, const void *after, unsigned bytes)
     v->in_code = false;
 }
 
+static void leave_code(struct jit_vcpu *v, uint64_t rip)
+{
+    jit_compose_flags(v);
+    v->state.rip = rip;
+    v->exit_kind = JIT_EXIT_LEAVE;
+    v->resume = (uint64_t)code_executable(v->jit->code, v->jit->code->leave);
+    v->in_code = false;
+}
+
+// A locked access across two pages runs on a bounce buffer, so everyone else must stand still.
+static bool needs_world(const struct jit_vcpu *v, uint64_t va, const struct access_site *site)
+{
+    return site->lock && !v->has_world && v->jit->created > 1 &&
+           (va & (PAGE_BYTES - 1)) + site->size_bytes > PAGE_BYTES;
+}
+
 void jit_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
 {
     struct bounce *b = &v->bounce;
@@ -359,6 +374,11 @@ void jit_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
     v->in_code = true;
     v->site = site->site;
     check_canonical(v, va, va + site->size_bytes - 1, site->stack);
+    if (needs_world(v, va, site)) {
+        v->wants_world = true;
+        leave_code(v, jit_rip_of_site(v, site->site));
+        return;
+    }
     if (v->watching)
         watch(v, va, site->size_bytes, site->write);
     open_bounce(v, va, site->size_bytes, site->context, JIT_AS_CPL, site->write);
@@ -381,12 +401,8 @@ void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site)
     struct bounce *b = &v->bounce;
     bool killed = b->in_place ? store_to_code(v, b->host[0], b->size_bytes) : bounce_write(v);
     resume_at(v, site, sizeof *site);
-    if (!killed)
-        return;
-    jit_compose_flags(v);
-    v->state.rip = jit_rip_of_site(v, site->site) + site->length;
-    v->exit_kind = JIT_EXIT_LEAVE;
-    v->resume = (uint64_t)code_executable(v->jit->code, v->jit->code->leave);
+    if (killed)
+        leave_code(v, jit_rip_of_site(v, site->site) + site->length);
 }
 
 // --- access.h -------------------------------------------------------------------------------

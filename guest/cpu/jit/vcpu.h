@@ -97,8 +97,7 @@ struct jit_vcpu {
     // C's own.
     struct jit_engine *jit;
     struct apic apic;
-    uint32_t mode;              // of the current instruction; see code.h
-    bool mode_stale;
+    uint32_t mode;              // of the code being run, without MODE_ONE; see code.h
     bool leave;                 // after the instruction being emulated, go to the run loop
     bool in_code;               // state.rflags is not whole, and rip is at `site`
     uint32_t site;
@@ -122,6 +121,8 @@ struct jit_vcpu {
     struct vcpu_debug debug;
     bool watching;              // debug has data watchpoints
     bool watch_hit;
+    bool wants_world;           // the next instruction runs with the world stopped
+    bool has_world;
 
     // Requests from other threads, taken by the run loop.
     _Atomic uint32_t requests;  // JIT_REQUEST_*
@@ -149,6 +150,8 @@ enum { JIT_REQUEST_STOP = 1, JIT_REQUEST_NMI = 2 };
 struct ram_page {
     uint32_t code[2];           // code page index for user and supervisor; 0: none. Under the code lock
     _Atomic uint64_t writers;   // vCPUs (modulo 64) that may hold a write fill
+    _Atomic bool is_code;       // blocks were made from it: stores are looked at
+    uint8_t stores;             // to it since a block was made; under the code lock
 };
 
 struct code;  // code.h
@@ -200,6 +203,9 @@ struct block *jit_find(struct jit_vcpu *v, uint32_t mode, unsigned entry_map);
 uint32_t jit_mode(struct jit_vcpu *v);
 uint64_t jit_linear_pc(const struct jit_vcpu *v);
 void jit_forget_code(struct jit_engine *jit, struct jit_vcpu *v);  // empties the cache
+
+// Marks a page of RAM as code: when this returns, no vCPU writes to it unseen.
+void jit_make_code(struct jit_vcpu *v, uint64_t ram_page);
 
 // run.c
 enum vcpu_exit jit_run(struct vcpu *vcpu);
