@@ -63,7 +63,10 @@ static void prepare_loop(void)
 
 static int open_logs(struct err *err)
 {
-    int rc = options.log_file ? log_to_file(options.log_file, err) : 0;
+    struct err why = {0};
+    int rc = options.log_file ? log_to_file(options.log_file, &why) : 0;
+    if (rc < 0)
+        err_set(err, rc, "Error opening logfile %.900s", why.text);
     return rc < 0 || !options.log_items ? rc : log_enable(options.log_items, err);
 }
 
@@ -75,7 +78,7 @@ static int open_chardevs(struct err *err)
     return 0;
 }
 
-static int take_serials(struct q35_config *config, struct err *err)
+static int take_serials(struct q35_serial serial[Q35_SERIALS], struct err *err)
 {
     for (unsigned i = 0; i < options.serials; i++) {
         struct option_serial *s = &options.serial[i];
@@ -87,8 +90,8 @@ static int take_serials(struct q35_config *config, struct err *err)
                     s->use.argument ? s->use.argument : s->chardev);
             return options_blame(&s->use, -ENOENT, err);
         }
-        config->serial[i] = (struct q35_serial){true, chr_take(b, err)};
-        if (!config->serial[i].chr)
+        serial[i] = (struct q35_serial){true, chr_take(b, err)};
+        if (!serial[i].chr)
             return options_blame(&s->use, -EBUSY, err);
     }
     return 0;
@@ -127,25 +130,31 @@ static int64_t rtc_start(void)
     return now;
 }
 
-// QEMU says these under a name of their own.
-static int open_kernel(void)
+// What is wrong with a kernel is said under another name than the program's, as QEMU does, and so
+// here; err stays empty.
+static int open_kernel(struct err *err)
 {
-    struct err err = {0};
+    struct err why = {0};
     if (!options.kernel && options.incoming.argument)
         return 0;
-    if (!options.kernel) {
-        report("-kernel is required: starting from firmware or a disk is not supported yet");
-        return -ENOTSUP;
-    }
-    boot = boot_open(options.kernel, options.initrd, options.append, NULL, &err);
+    if (!options.kernel)
+        return err_set(err, -ENOTSUP, "-kernel is required: starting from firmware or a disk is not "
+                       "supported yet");
+    boot = boot_open(options.kernel, options.initrd, options.append, NULL, &why);
     if (boot)
         return 0;
-    report_as("qemu", err.text);
+    report_as("qemu", why.text);
     return -EINVAL;
 }
 
 static int create_machine(struct err *err)
 {
+    struct q35_serial serial[Q35_SERIALS] = {0};
+    int rc = take_serials(serial, err);
+    if (rc == 0)
+        rc = open_kernel(err);
+    if (rc < 0)
+        return rc;
     struct q35_config config = {
         .name = options.machine, .ram_bytes = options.ram_bytes, .vcpus = options.vcpus,
         .hpet = options.hpet, .rtc_start_s = rtc_start(), .debug_exit = options.debug_exit,
@@ -154,9 +163,7 @@ static int create_machine(struct err *err)
         .vm = {.reboot_ends = options.reboot == REBOOT_SHUTDOWN,
                .shutdown_pauses = options.shutdown == SHUTDOWN_PAUSE},
     };
-    int rc = take_serials(&config, err);
-    if (rc < 0)
-        return rc;
+    memcpy(config.serial, serial, sizeof serial);
     machine = q35_create(&config, err);
     return machine ? 0 : -EINVAL;
 }
@@ -254,16 +261,13 @@ static int run(void)
 {
     struct err err = {0};
     prepare_loop();
-    int rc = open_kernel();
-    if (rc < 0)
-        return 1;
-    rc = set_up(&err);
+    int rc = set_up(&err);
     if (rc == 0)
         rc = start(&err);
-    if (rc < 0) {
+    if (rc < 0 && *err.text)
         report("%s", err.text);
+    if (rc < 0)
         return 1;
-    }
     daemon_ready();
     if (!q35_vm(machine)->ending)
         loop_run();

@@ -140,7 +140,7 @@ int option_machine(struct options *o, const char *argument, struct err *err)
     return rc;
 }
 
-static int check_accel_fixed(struct keyvals *kv, const struct option_accel *a, struct err *err)
+static int check_accel_fixed(struct keyvals *kv, struct err *err)
 {
     const char *thread = keyvals_take(kv, "thread"), *irqchip = keyvals_take(kv, "kernel-irqchip");
     if (thread && strcmp(thread, "multi") && strcmp(thread, "single"))
@@ -152,7 +152,7 @@ static int check_accel_fixed(struct keyvals *kv, const struct option_accel *a, s
     bool split = true;
     int rc = keyvals_bool(kv, "split-wx", &split, err);
     char type[32];
-    snprintf(type, sizeof type, "%s-accel", a->name);
+    snprintf(type, sizeof type, "%s-accel", keyvals_take(kv, "accel"));
     return rc < 0 ? rc : check_taken(kv, type, err);
 }
 
@@ -167,7 +167,7 @@ static int use_accel(struct option_accel *a, struct keyvals *kv, struct err *err
     if (rc == 0 && mebibytes > 1 << 16)
         rc = err_set(err, -EINVAL, "tb-size: %llu MiB is too much", (unsigned long long)mebibytes);
     a->cache_bytes = mebibytes << 20;
-    return rc < 0 ? rc : check_accel_fixed(kv, a, err);
+    return rc < 0 ? rc : check_accel_fixed(kv, err);
 }
 
 int option_accelerator(struct options *o, const char *argument, struct err *err)
