@@ -94,12 +94,12 @@ static void put(struct kvm_vcpu *v, uint32_t index, uint64_t *value, bool *known
 static void set_up_machine_check(struct kvm_vcpu *v)
 {
     struct kvm_engine *e = kvm_engine_of(v);
-    uint64_t supported = 0, banks = X86_MCE_BANKS;
-    if (ioctl(e->kvm_fd, KVM_X86_GET_MCE_CAP_SUPPORTED, &supported))
+    int banks = ioctl(e->kvm_fd, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_MCE);
+    uint64_t supported = 0;
+    if (banks <= 0 || ioctl(e->kvm_fd, KVM_X86_GET_MCE_CAP_SUPPORTED, &supported))
         return;
-    if ((supported & 0xff) < banks)
-        banks = supported & 0xff;
-    uint64_t mcg_cap = banks | (supported & BIT(8));  // MCG_CTL_P
+    uint64_t mcg_cap = banks < X86_MCE_BANKS ? banks : X86_MCE_BANKS;
+    mcg_cap |= supported & BIT(8);  // MCG_CTL_P
     if (ioctl(v->fd, KVM_X86_SETUP_MCE, &mcg_cap))
         log_warn("kvm", "vCPU %u: machine-check banks: %s", v->vcpu.index, strerror(errno));
 }
