@@ -28,6 +28,8 @@ enum {
     MODE_X87 = 1 << 6, MODE_SSE = 1 << 7, MODE_AVX = 1 << 8,  // enabled, and do not raise #NM
     MODE_ONE = 1 << 9,        // one instruction a block, no chaining: the reference
     MODE_STACK32 = 1 << 10,   // SS.B
+    MODE_SIMPLE = 1 << 11,    // outside 64-bit code: every segment is present, expands up, and may be
+                              // read and (but for CS) written; only base and limit are looked at
 };
 static inline unsigned mode_cpl(uint32_t mode) { return mode >> MODE_CPL_SHIFT & 3; }
 static inline unsigned mode_context(uint32_t mode)
@@ -69,6 +71,7 @@ struct link {
     int32_t offset;               // target's, from the source's page; may lie outside the page
     bool saved_flags;             // flags are in memory, not in the host's
     bool follows;                 // the target's page was just compared (straddling block)
+    bool wraps;                   // a 16-bit branch: IP is truncated
 };
 
 enum { BLOCK_RANGES = 3 };

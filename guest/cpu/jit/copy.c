@@ -11,11 +11,14 @@ static bool is_rex(const struct insn *in, uint8_t byte)
 }
 
 // Prefixes that are part of the operation: 66, F2, F3 and F0, in their order.
+// In 16-bit code 66 has the opposite meaning.
 static void emit_prefixes(struct emit *e, const struct insn *in)
 {
+    if (in->mode == INSN_16 && in->operand_bytes == 2)
+        emit8(e, 0x66);
     for (unsigned i = 0; i < in->opcode_at; i++) {
         uint8_t b = in->bytes[i];
-        if (!is_rex(in, b) && (b == 0x66 || b == 0xf2 || b == 0xf3 || b == 0xf0))
+        if (b == 0x66 ? in->mode != INSN_16 : !is_rex(in, b) && (b == 0xf2 || b == 0xf3 || b == 0xf0))
             emit8(e, b);
     }
 }

@@ -84,6 +84,11 @@ static inline void emit_lea(struct emit *e, unsigned reg, unsigned base, int32_t
     emit_rm(e, 0x8d, reg, base, INSN_NO_REG, 1, disp, EMIT_W);
 }
 
+static inline void emit_lea_sized(struct emit *e, unsigned reg, unsigned base, int32_t disp, bool wide)
+{
+    emit_rm(e, 0x8d, reg, base, INSN_NO_REG, 1, disp, wide ? EMIT_W : 0);
+}
+
 // jmp, call and jcc rel32. The return value is the place of the displacement, for emit_target.
 static inline uint8_t *emit_jmp(struct emit *e, const uint8_t *target)
 {

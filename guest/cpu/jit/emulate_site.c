@@ -103,6 +103,8 @@ void jit_emulate_site(struct jit_vcpu *v, const struct emulate_site *site)
         return;
     }
     jit_split_flags(v);
+    if (in->mode != INSN_64)
+        jit_copy_limits(v);
     if (!v->vectors_live)
         jit_vectors_load(v);
     v->resume = (uint64_t)(site + 1);

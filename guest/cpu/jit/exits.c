@@ -79,7 +79,8 @@ static struct link *new_link(struct trace *t, int32_t target, uint32_t live, boo
     struct code *c = t->code;
     struct link *l = &c->links[c->link_count++];
     *l = (struct link){.source = t->block, .offset = target, .follows = follows, .stub = t->cold.at,
-                       .saved_flags = t->flags == FLAGS_SAVED};
+                       .saved_flags = t->flags == FLAGS_SAVED,
+                       .wraps = t->ends_in_branch && t->now->insn.operand_bytes == 2};
     struct emit *e = &t->cold;
     if (t->flags == FLAGS_HOST && live)
         emit_flags_save(e, t->map);
@@ -152,8 +153,9 @@ void emit_indirect(struct trace *t)
     emit_store_gs(c, m->t0, GS(scratch));
     emit_set_gs(c, GS(exit_kind), JIT_EXIT_JUMP);
     emit_jmp(c, code_stub(t->code, STUB_EXIT, REGMAP_CANONICAL));
-    if (t->want->mode & MODE_ONE) {
-        emit_jmp(e, cold);
+    bool in_64 = (t->want->mode & MODE_CODE) == INSN_64;
+    if (t->want->mode & MODE_ONE || (!in_64 && !(t->want->mode & MODE_FLAT))) {
+        emit_jmp(e, cold);  // where CS has a base and a limit, C looks at them
         return;
     }
     emit_gs(e, 0x83, 7, GS(run), EMIT_W);

@@ -8,13 +8,28 @@ static bool flat(const struct x86_segment *s)
     return s->base == 0 && s->limit == UINT32_MAX && s->attr & SEG_P;
 }
 
+static bool simple(const struct x86_segment *s)
+{
+    uint16_t wanted = SEG_P | SEG_S | SEG_WRITABLE;
+    return (s->attr & (wanted | SEG_CODE | SEG_EXPAND_DOWN)) == wanted;
+}
+
+static bool all_simple(const struct x86_state *s)
+{
+    uint16_t readable_code = SEG_P | SEG_S | SEG_READABLE;  // real mode's CS is a data segment
+    for (unsigned i = 0; i < X86_SEGMENTS; i++)
+        if (i != X86_CS && !simple(&s->seg[i]))
+            return false;
+    return (s->seg[X86_CS].attr & readable_code) == readable_code;
+}
+
 static uint32_t code_mode(const struct x86_state *s)
 {
     uint16_t cs = s->seg[X86_CS].attr;
     if (s->efer & EFER_LMA && cs & SEG_L)
         return INSN_64;
     bool all_flat = flat(&s->seg[X86_CS]) && flat(&s->seg[X86_DS]) && flat(&s->seg[X86_ES]) && flat(&s->seg[X86_SS]);
-    return (cs & SEG_DB ? INSN_32 : INSN_16) | (all_flat ? MODE_FLAT : 0) |
+    return (cs & SEG_DB ? INSN_32 : INSN_16) | (all_flat ? MODE_FLAT : 0) | (all_simple(s) ? MODE_SIMPLE : 0) |
            (s->seg[X86_SS].attr & SEG_DB ? MODE_STACK32 : 0);
 }
 

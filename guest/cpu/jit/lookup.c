@@ -47,9 +47,27 @@ void emit_effective_address(struct trace *t, const struct insn *in)
         else
             emit_rm(e, 0x8d, m->t0, base, in->index, in->scale, in->disp, wide);
     }
-    if (in->segment == X86_FS || in->segment == X86_GS)
-        emit_gs(e, 0x03, m->t0, offsetof(struct jit_vcpu, state) + offsetof(struct x86_state, seg) +
-                                    sizeof(struct x86_segment) * in->segment, EMIT_W);
+    if (in->address_bytes == 2)
+        emit_rr(e, 0x0fb7, m->t0, m->t0, 0);  // movzx t0d, t0w
+    if (in->form != INSN_LEA)
+        emit_segment(t, in->segment, in->mem_bytes ? in->mem_bytes : 1);
+}
+
+void emit_segment(struct trace *t, unsigned segment, unsigned size_bytes)
+{
+    struct emit *e = &t->hot;
+    const struct regmap *m = t->map;
+    bool thread_segment = segment == X86_FS || segment == X86_GS, in_64 = (t->want->mode & MODE_CODE) == INSN_64;
+    if (!thread_segment && (in_64 || t->want->mode & MODE_FLAT))
+        return;
+    if (!in_64) {
+        emit_lea(e, m->t1, m->t0, size_bytes - 1);
+        emit_gs(e, 0x3b, m->t1, GS(limit) + 8 * segment, EMIT_W);
+        t->limit_jump[t->limit_jumps++] = emit_jcc(e, 7, t->cold.at);
+    }
+    emit_gs(e, 0x03, m->t0, SEGMENT_BASE(segment), EMIT_W);
+    if (!in_64)
+        emit_rr(e, 0x89, m->t0, m->t0, 0);  // mov t0d, t0d: linear addresses wrap at 4 GiB
 }
 
 static void emit_rorx(struct emit *e, unsigned to, unsigned from, unsigned bits)

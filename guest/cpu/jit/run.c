@@ -21,6 +21,12 @@ void jit_split_flags(struct jit_vcpu *v)
     v->interrupt_flag = f & FL_IF ? 1 : 0;
 }
 
+void jit_copy_limits(struct jit_vcpu *v)
+{
+    for (unsigned i = 0; i < X86_SEGMENTS; i++)
+        v->limit[i] = v->state.seg[i].limit;
+}
+
 uint64_t jit_rip_of_site(const struct jit_vcpu *v, uint32_t site)
 {
     const struct x86_state *s = &v->state;
@@ -210,6 +216,8 @@ static void enter(struct jit_vcpu *v, struct block *b)
     struct code *c = v->jit->code;
     v->exit_kind = 0;
     jit_split_flags(v);
+    if ((b->mode & MODE_CODE) != INSN_64)
+        jit_copy_limits(v);
     if (!v->vectors_live)
         jit_vectors_load(v);
     v->count.entries++;
@@ -224,10 +232,11 @@ static void came_by_link(struct jit_vcpu *v)
     const struct link *l = &c->links[(uint32_t)v->exit_link];
     v->count.links++;
     v->state.rip = jit_rip_of_site(v, l->source->page[0] << PAGE_BITS) + l->offset;
-    if (!(v->state.efer & EFER_LMA && v->state.seg[X86_CS].attr & SEG_L))
-        v->state.rip = (uint32_t)v->state.rip;
-    if (l->source->mode & MODE_ONE)
-        return;
+    if ((l->source->mode & MODE_CODE) != INSN_64)
+        v->state.rip = (l->source->mode & MODE_CODE) == INSN_16 && l->wraps ? (uint16_t)v->state.rip : (uint32_t)v->state.rip;
+    bool leaves_page = l->offset < 0 || l->offset >= PAGE_BYTES;
+    if (l->source->mode & MODE_ONE || ((l->source->mode & MODE_CODE) == INSN_16 && leaves_page))
+        return;  // 16-bit IPs wrap, which a distance between pages can't tell
     v->link = v->exit_link;
     v->link_pc = jit_linear_pc(v);
     v->link_epoch = c->emptied;
@@ -331,9 +340,20 @@ static void release_world(struct jit_vcpu *v)
     jit_world_start(v);
 }
 
+// Does CS end within the page that runs? Blocks don't look at its limit, the run loop does.
+static bool code_ends_here(const struct jit_vcpu *v, uint32_t mode)
+{
+    const struct x86_segment *cs = &v->state.seg[X86_CS];
+    if ((mode & MODE_CODE) == INSN_64 || mode & MODE_FLAT)
+        return false;
+    uint64_t last = cs->base + cs->limit, pc = cs->base + v->state.rip;
+    return last >> PAGE_BITS <= (pc >> PAGE_BITS) + 1;
+}
+
 static void run_guest(struct jit_vcpu *v, bool one)
 {
     uint32_t mode = v->mode = jit_mode(v);
+    one |= code_ends_here(v, mode);
     if (one)
         mode |= MODE_ONE;
     else

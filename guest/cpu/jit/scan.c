@@ -29,16 +29,42 @@ static bool has_memory(const struct insn *in)
     return false;
 }
 
-// 16-bit code, and 32-bit code's stack and segments, go to the emulator.
+static bool segments_allow(const struct insn *in, uint32_t mode)
+{
+    if (mode & MODE_SIMPLE)
+        return true;
+    return mode & MODE_FLAT && in->segment != X86_FS && in->segment != X86_GS;
+}
+
+static bool form_is_made_outside_64(const struct insn *in, uint32_t mode)
+{
+    bool wide = (mode & MODE_CODE) == INSN_32;
+    unsigned natural = wide ? 4 : 2;
+    switch (in->form) {
+    case INSN_LEA:
+    case INSN_SKIP:
+    case INSN_CLI:
+    case INSN_STI: return true;
+    case INSN_COPY:
+        // 82 is an alias of 80 that 64-bit mode lacks. What a prefix means for vectors differs.
+        return in->bytes[in->opcode_at] != 0x82 && (wide || (!in->vectors && !in->vex));
+    case INSN_JMP:
+    case INSN_JCC: return in->operand_bytes == natural;
+    case INSN_PUSH: return in->operand_bytes == natural && in->op[0].kind != INSN_MEM;
+    case INSN_POP:
+    case INSN_CALL:
+    case INSN_RET:
+    case INSN_JMP_INDIRECT:
+    case INSN_CALL_INDIRECT: return in->operand_bytes == natural;
+    case INSN_LEAVE: return in->operand_bytes == 4 && mode & MODE_STACK32;
+    default: return false;
+    }
+}
+
 static enum insn_form form_outside_64(const struct insn *in, uint32_t mode)
 {
-    if ((mode & MODE_CODE) == INSN_16 || is_stack_form(in->form))
-        return INSN_EMULATE;
-    if ((in->form == INSN_JMP || in->form == INSN_JCC) && in->operand_bytes == 2)
-        return INSN_EMULATE;
-    if (has_memory(in) && (!(mode & MODE_FLAT) || in->segment == X86_FS || in->segment == X86_GS || in->address_bytes != 4))
-        return INSN_EMULATE;
-    if (in->form == INSN_COPY && in->bytes[in->opcode_at] == 0x82)
+    bool touches = has_memory(in) && in->form != INSN_LEA;
+    if (!form_is_made_outside_64(in, mode) || ((touches || is_stack_form(in->form)) && !segments_allow(in, mode)))
         return INSN_EMULATE;
     return in->form;
 }
@@ -202,7 +228,7 @@ static void find_live_flags(struct trace *t)
 
 static unsigned steps_wanted(const struct trace *t)
 {
-    return t->want->mode & MODE_ONE ? 1 : (t->want->mode & MODE_CODE) == INSN_16 ? 8 : BLOCK_INSNS;
+    return t->want->mode & MODE_ONE ? 1 : BLOCK_INSNS;
 }
 
 bool scan_block(struct trace *t)

@@ -38,20 +38,52 @@ static void emit_lea_insn(struct trace *t)
 
 // --- the stack ------------------------------------------------------------------------------
 
+static bool in_64(const struct trace *t) { return (t->want->mode & MODE_CODE) == INSN_64; }
+
+// What one push moves.
+static unsigned word(const struct trace *t) { return in_64(t) ? 8 : t->now->insn.operand_bytes; }
+
+// t0 = the linear address of the stack's top, plus bytes.
+static void emit_stack_address(struct trace *t, int32_t bytes)
+{
+    const struct regmap *m = t->map;
+    emit_lea_sized(&t->hot, m->t0, m->home, bytes, in_64(t));
+    if (in_64(t))
+        return;
+    if (!(t->want->mode & MODE_STACK32))
+        emit_rr(&t->hot, 0x0fb7, m->t0, m->t0, 0);  // movzx t0d, t0w
+    emit_segment(t, X86_SS, word(t));
+}
+
 static void emit_rsp_add(struct trace *t, int32_t bytes)
 {
-    emit_lea(&t->hot, t->map->home, t->map->home, bytes);
+    const struct regmap *m = t->map;
+    if (in_64(t) || t->want->mode & MODE_STACK32) {
+        emit_lea_sized(&t->hot, m->home, m->home, bytes, in_64(t));
+        return;
+    }
+    emit_lea_sized(&t->hot, m->t1, m->home, bytes, false);
+    emit8(&t->hot, 0x66);
+    emit_rr(&t->hot, 0x89, m->t1, m->home, 0);
+}
+
+// mov between reg and [base + index], of a stack word's size.
+static void emit_word(struct trace *t, struct emit *e, unsigned opcode, unsigned reg, unsigned base, unsigned index)
+{
+    if (word(t) == 2)
+        emit8(e, 0x66);
+    emit_rm(e, opcode, reg, base, index, 1, 0, word(t) == 8 ? EMIT_W : 0);
 }
 
 static void op_store_register(struct trace *t, struct emit *e, unsigned base, unsigned index)
 {
-    emit_rm(e, 0x89, regmap_host(t->map, t->now->insn.op[0].reg), base, index, 1, 0, EMIT_W);
+    emit_word(t, e, 0x89, regmap_host(t->map, t->now->insn.op[0].reg), base, index);
 }
 
 static void op_store_immediate(struct trace *t, struct emit *e, unsigned base, unsigned index)
 {
-    emit_rm(e, 0xc7, 0, base, index, 1, 0, EMIT_W);
-    emit32(e, t->now->insn.imm);
+    emit_word(t, e, 0xc7, 0, base, index);
+    emit_bytes(e, (const uint8_t *)&t->now->insn.imm, word(t) == 2 ? 2 : 4);
 }
 
 static void op_store_scratch(struct trace *t, struct emit *e, unsigned base, unsigned index)
@@ -59,42 +91,60 @@ static void op_store_scratch(struct trace *t, struct emit *e, unsigned base, uns
     (void)base, (void)index;
     emit_rm(e, 0x8d, t->map->t1, t->map->t1, t->map->t0, 1, 0, EMIT_W);
     emit_load_gs(e, t->map->t0, GS(scratch));
-    emit_rm(e, 0x89, t->map->t0, t->map->t1, INSN_NO_REG, 1, 0, EMIT_W);
+    emit_word(t, e, 0x89, t->map->t0, t->map->t1, INSN_NO_REG);
 }
 
 static void op_store_return(struct trace *t, struct emit *e, unsigned base, unsigned index)
 {
+    const struct regmap *m = t->map;
     (void)base, (void)index;
-    emit_rm(e, 0x8d, t->map->t1, t->map->t1, t->map->t0, 1, 0, EMIT_W);
-    emit_load_gs(e, t->map->t0, PAGE_VA(t->want->page));
-    emit_lea(e, t->map->t0, t->map->t0, t->now->offset + t->now->insn.length);
-    emit_rm(e, 0x89, t->map->t0, t->map->t1, INSN_NO_REG, 1, 0, EMIT_W);
+    emit_rm(e, 0x8d, m->t1, m->t1, m->t0, 1, 0, EMIT_W);
+    emit_load_gs(e, m->t0, PAGE_VA(t->want->page));
+    emit_lea(e, m->t0, m->t0, t->now->offset + t->now->insn.length);
+    if (!in_64(t) && !(t->want->mode & MODE_FLAT))
+        emit_gs(e, 0x2b, m->t0, SEGMENT_BASE(X86_CS), EMIT_W);
+    emit_word(t, e, 0x89, m->t0, m->t1, INSN_NO_REG);
 }
 
 // t0 = what the address in t1 + t0 holds.
 static void op_load(struct trace *t, struct emit *e, unsigned base, unsigned index)
 {
-    emit_rm(e, 0x8b, t->map->t0, base, index, 1, 0, EMIT_W);
+    if (word(t) == 2)
+        emit_rm(e, 0x0fb7, t->map->t0, base, index, 1, 0, 0);
+    else
+        emit_rm(e, 0x8b, t->map->t0, base, index, 1, 0, word(t) == 8 ? EMIT_W : 0);
 }
 
 static void emit_push_with(struct trace *t, emit_access_op *op)
 {
-    emit_lea(&t->hot, t->map->t0, t->map->home, -8);
-    emit_access(t, 8, true, false, op);
-    emit_rsp_add(t, -8);
+    emit_stack_address(t, -(int32_t)word(t));
+    emit_access(t, word(t), true, false, op);
+    emit_rsp_add(t, -(int32_t)word(t));
 }
 
-// The first operand, a register or memory, goes to the vCPU's scratch word.
-static void emit_operand_to_scratch(struct trace *t)
+static void emit_load_memory_operand(struct trace *t)
 {
-    const struct insn *in = &t->now->insn;
-    if (in->op[0].kind == INSN_MEM) {
-        emit_effective_address(t, in);
-        emit_access(t, 8, false, true, op_load);
-        emit_store_gs(&t->hot, t->map->t0, GS(scratch));
-    } else {
-        emit_store_gs(&t->hot, regmap_host(t->map, in->op[0].reg), GS(scratch));
-    }
+    emit_effective_address(t, &t->now->insn);
+    emit_access(t, word(t), false, true, op_load);
+}
+
+// t0 = a register, as wide as a stack word.
+static void emit_load_register(struct trace *t, unsigned gpr)
+{
+    unsigned from = regmap_host(t->map, gpr);
+    if (word(t) == 2)
+        emit_rr(&t->hot, 0x0fb7, t->map->t0, from, 0);
+    else
+        emit_rr(&t->hot, 0x8b, t->map->t0, from, word(t) == 8 ? EMIT_W : 0);
+}
+
+// t0 = the first operand, a register or memory.
+static void emit_load_operand(struct trace *t)
+{
+    if (t->now->insn.op[0].kind == INSN_MEM)
+        emit_load_memory_operand(t);
+    else
+        emit_load_register(t, t->now->insn.op[0].reg);
 }
 
 static void emit_push(struct trace *t)
@@ -104,27 +154,39 @@ static void emit_push(struct trace *t)
     case INSN_REG: emit_push_with(t, op_store_register); break;
     case INSN_IMM: emit_push_with(t, op_store_immediate); break;
     default:
-        emit_operand_to_scratch(t);
+        emit_load_operand(t);
+        emit_store_gs(&t->hot, t->map->t0, GS(scratch));
         emit_push_with(t, op_store_scratch);
     }
 }
 
+static void emit_load_top(struct trace *t)
+{
+    emit_stack_address(t, 0);
+    emit_access(t, word(t), false, true, op_load);
+}
+
 static void emit_pop(struct trace *t)
 {
+    unsigned to = regmap_host(t->map, t->now->insn.op[0].reg);
     flags_before_clobber(t);
-    emit_mov(&t->hot, t->map->t0, t->map->home);
-    emit_access(t, 8, false, true, op_load);
-    emit_rsp_add(t, 8);
-    emit_mov(&t->hot, regmap_host(t->map, t->now->insn.op[0].reg), t->map->t0);
+    emit_load_top(t);
+    emit_rsp_add(t, word(t));
+    if (word(t) == 2)
+        emit8(&t->hot, 0x66);
+    emit_rr(&t->hot, 0x89, t->map->t0, to, word(t) == 8 ? EMIT_W : 0);
 }
 
 static void emit_leave(struct trace *t)
 {
+    const struct regmap *m = t->map;
     flags_before_clobber(t);
-    emit_mov(&t->hot, t->map->t0, X86_RBP);
-    emit_access(t, 8, false, true, op_load);
-    emit_lea(&t->hot, t->map->home, X86_RBP, 8);
-    emit_mov(&t->hot, X86_RBP, t->map->t0);
+    emit_rr(&t->hot, 0x8b, m->t0, X86_RBP, in_64(t) ? EMIT_W : 0);
+    if (!in_64(t))
+        emit_segment(t, X86_SS, word(t));
+    emit_access(t, word(t), false, true, op_load);
+    emit_lea_sized(&t->hot, m->home, X86_RBP, word(t), in_64(t));
+    emit_rr(&t->hot, 0x89, m->t0, X86_RBP, in_64(t) ? EMIT_W : 0);
 }
 
 // --- branches -------------------------------------------------------------------------------
@@ -170,7 +232,8 @@ static void emit_call_insn(struct trace *t)
 static void emit_call_indirect(struct trace *t)
 {
     flags_before_clobber(t);
-    emit_operand_to_scratch(t);
+    emit_load_operand(t);
+    emit_store_gs(&t->hot, t->map->t0, GS(scratch));
     emit_push_with(t, op_store_return);
     emit_load_gs(&t->hot, t->map->t0, GS(scratch));
     emit_indirect(t);
@@ -178,14 +241,8 @@ static void emit_call_indirect(struct trace *t)
 
 static void emit_jmp_indirect(struct trace *t)
 {
-    const struct insn *in = &t->now->insn;
     flags_before_clobber(t);
-    if (in->op[0].kind == INSN_MEM) {
-        emit_effective_address(t, in);
-        emit_access(t, 8, false, true, op_load);
-    } else {
-        emit_mov(&t->hot, t->map->t0, regmap_host(t->map, in->op[0].reg));
-    }
+    emit_load_operand(t);
     emit_indirect(t);
 }
 
@@ -193,9 +250,8 @@ static void emit_ret(struct trace *t)
 {
     const struct insn *in = &t->now->insn;
     flags_before_clobber(t);
-    emit_mov(&t->hot, t->map->t0, t->map->home);
-    emit_access(t, 8, false, true, op_load);
-    emit_rsp_add(t, 8 + (in->operands ? (int32_t)(in->imm & 0xffff) : 0));
+    emit_load_top(t);
+    emit_rsp_add(t, word(t) + (in->operands ? (int32_t)(in->imm & 0xffff) : 0));
     emit_indirect(t);
 }
 
@@ -213,6 +269,21 @@ static void emit_emulated(struct trace *t)
         emit_flags_save(&t->hot, t->map);
     emit_emulate(t, &t->hot, &t->now->insn);
     t->flags = FLAGS_SAVED;
+}
+
+// What lay beyond a segment's limit: the emulator raises what is due. Flags are saved or dead there.
+static void emit_limit_path(struct trace *t)
+{
+    struct emit *c = &t->cold;
+    if (!t->limit_jumps)
+        return;
+    for (unsigned i = 0; i < t->limit_jumps; i++)
+        emit_target(t->limit_jump[i], c->at);
+    t->limit_jumps = 0;
+    emit_emulate(t, c, &t->now->insn);
+    if (t->flags != FLAGS_SAVED)
+        emit_flags_restore(c, t->map->t0);
+    emit_jmp(c, t->hot.at);
 }
 
 // Where nothing waits, STI is a store; else C delivers after its shadow.
@@ -316,6 +387,7 @@ static void emit_block(struct trace *t)
         t->now = &t->step[i];
         t->live_now = i ? t->step[i - 1].live_after : t->live_in;
         emit_step(t);
+        emit_limit_path(t);
     }
     if (!t->ends_in_branch || t->now->form == INSN_EMULATE)
         emit_link(t, t->end, t->now->live_after, t->end >= PAGE_BYTES && t->block->page[1]);
@@ -350,6 +422,7 @@ struct block *translate(struct code *c, struct translation *w)
     t.block = new_block(c, w);
     t.steps = 0;
     t.ends_in_branch = false;
+    t.limit_jumps = 0;
     w->needs_next = false;
     if (!scan_block(&t))
         return NULL;

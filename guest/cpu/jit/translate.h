@@ -35,11 +35,15 @@ struct trace {
     const struct regmap *map;
     enum flags_place flags;
     uint32_t live_now;       // before the instruction being emitted
+    uint8_t *limit_jump[2];  // of that instruction: where a segment's limit was exceeded
+    unsigned limit_jumps;
     const struct scanned *now;
 };
 
 #define GPR(n) (offsetof(struct jit_vcpu, state) + offsetof(struct x86_state, gpr) + 8 * (n))
 #define GS(field) offsetof(struct jit_vcpu, field)
+#define SEGMENT_BASE(n)                                                                        \
+    (offsetof(struct jit_vcpu, state) + offsetof(struct x86_state, seg) + sizeof(struct x86_segment) * (n))
 #define PAGE_VA(index) (offsetof(struct jit_vcpu, pages) + sizeof(struct page_word) * (index))
 #define PAGE_NEGATED(index) (PAGE_VA(index) + offsetof(struct page_word, negated))
 
@@ -63,6 +67,8 @@ void flags_after(struct trace *t);
 // lookup.c
 // t0 = the linear address of the instruction's memory operand. Flags may be clobbered.
 void emit_effective_address(struct trace *t, const struct insn *in);
+// t0, an offset in a segment, becomes linear. Beyond the limit, the instruction is emulated.
+void emit_segment(struct trace *t, unsigned segment, unsigned size_bytes);
 // An access at the address in t0. emit_op(t, e, base, index) emits what touches the memory at base +
 // index; a second copy of it may go to the cold part.
 typedef void emit_access_op(struct trace *t, struct emit *e, unsigned base, unsigned index);

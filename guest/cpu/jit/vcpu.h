@@ -88,6 +88,7 @@ struct jit_vcpu {
     uint64_t interrupt_waits;   // nonzero: STI must look at once
     uint64_t exit_kind, exit_link, exit_site;
     uint64_t scratch;
+    uint64_t limit[X86_SEGMENTS];  // the segments', outside 64-bit code
     uint64_t resume;            // where a stub goes after its C function
     uint64_t access_host;       // what a slow access gives back
     uint64_t host_rsp;
@@ -211,6 +212,7 @@ void jit_make_code(struct jit_vcpu *v, uint64_t ram_page);
 enum vcpu_exit jit_run(struct vcpu *vcpu);
 void jit_compose_flags(struct jit_vcpu *v);  // translated code's parts into state.rflags
 void jit_split_flags(struct jit_vcpu *v);
+void jit_copy_limits(struct jit_vcpu *v);
 
 // emulate_site.c: emulated instructions, called from translated code.
 struct emulate_site;
