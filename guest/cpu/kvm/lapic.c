@@ -125,7 +125,8 @@ void kvm_put_lapic(struct kvm_vcpu *v)
     set(&k, REG_TIMER_CURRENT, count_left(v, apic));
     if (!kvm_vcpu_ioctl(v, KVM_SET_LAPIC, &k, "local APIC"))
         return;
-    if (apic->tsc_deadline)
+    // Zero too: it disarms what the kernel's timer may still hold from before.
+    if ((apic->lvt[APIC_LVT_TIMER] & TIMER_MODE) == TIMER_TSC_DEADLINE)
         kvm_set_msr(v, MSR_TSC_DEADLINE, apic->tsc_deadline);
     kvm_routes_from_state(kvm_engine_of(v), apic);
 }

@@ -289,7 +289,7 @@ struct vcpu *kvm_create_vcpu(struct engine *engine, unsigned index, struct err *
     memset(v, 0, sizeof *v);
     v->vcpu = (struct vcpu){.ops = &vcpu_ops, .engine = engine, .state = &v->state, .index = index};
     v->fd = v->extint_sent = -1;
-    x86_reset(&v->state, index, false);
+    x86_reset(&v->state, x86_apic_id(engine->config.model, index), false);
     if (open_vcpu(v, err)) {
         destroy(&v->vcpu);
         return NULL;
