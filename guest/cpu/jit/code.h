@@ -28,6 +28,7 @@ enum {
     MODE_X87 = 1 << 6, MODE_SSE = 1 << 7, MODE_AVX = 1 << 8,  // enabled, and do not raise #NM
     MODE_ONE = 1 << 9,        // one instruction a block, no chaining: the reference
     MODE_STACK32 = 1 << 10,   // SS.B
+    MODE_ALIGNED = 1 << 12,   // alignment checks at CPL 3: the emulator makes them
     MODE_SIMPLE = 1 << 11,    // outside 64-bit code: every segment is present, expands up, and may be
                               // read and (but for CS) written; only base and limit are looked at
 };
@@ -183,7 +184,7 @@ struct access_site {
     uint8_t length;                // of the instruction
     uint8_t stack;                 // through SS: #SS where others raise #GP
     uint8_t lock;                  // atomic against everyone
-    uint8_t unused;
+    uint8_t alignment;             // what the instruction demands, or 1
 };
 enum { ACCESS_FAST_RETURN = sizeof(struct access_site), ACCESS_BOUNCE_RETURN = ACCESS_FAST_RETURN + 5 };
 struct emulate_site {

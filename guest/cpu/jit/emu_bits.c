@@ -31,6 +31,8 @@ static void bit_in_memory(struct emu *e, emu_compute *compute, bool write)
     int64_t bit = emu_sign_extend(emu_reg(e->s, e->i->op[1].reg, size), size);
     gva_t at = bit_address(e, bit, size, write);
     uint64_t in_operand = bit & (8 * size - 1);
+    if (write)
+        jit_check_store(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);
     if (e->i->lock) {
         bit_locked(e, compute, at, in_operand, size);
         return;

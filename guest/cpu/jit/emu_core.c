@@ -209,6 +209,7 @@ static uint32_t modify_locked(struct emu *e, emu_compute *compute, uint64_t b, u
     gva_t at = emu_address(e, size, true);
     uint64_t expected, desired;
     uint32_t flags;
+    jit_check_store(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);
     do {
         flags = e->s->rflags;
         expected = jit_load(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);
@@ -226,6 +227,7 @@ void emu_modify(struct emu *e, unsigned operand, emu_compute *compute, uint64_t 
     } else if (op->kind == INSN_MEM) {
         gva_t at = emu_address(e, op->size, true);
         bool stack = e->i->segment == X86_SS;
+        jit_check_store(e->v, at, op->size, JIT_AS_CPL, stack);
         uint64_t value = emu_load_at(e, at.u, op->size, JIT_AS_CPL, stack);
         emu_store_at(e, at.u, compute(op->size, value, b, &flags), op->size, JIT_AS_CPL, stack);
     } else {

@@ -58,9 +58,21 @@ static void build_environment(const uint8_t *area, uint8_t *image, unsigned size
         xs_put(image, size * n, word[n], size);
 }
 
+// The physical registers stay where they are when TOP moves; the area holds them from ST(0) on.
+static void turn_stack(uint8_t *area, unsigned by)
+{
+    uint8_t old[8 * ST_STRIDE];
+    emu_copy(old, area + XS_ST, sizeof old);
+    for (unsigned n = 0; n < 8; n++)
+        emu_copy(area + XS_ST + ST_STRIDE * n, old + ST_STRIDE * ((n + by) & 7), ST_STRIDE);
+}
+
+static unsigned top_of(uint16_t fsw) { return fsw >> FSW_TOP_SHIFT & 7; }
+
 static void take_environment(uint8_t *area, const uint8_t *image, unsigned size)
 {
     xs_put(area, XS_FCW, (xs_get(image, 0, 2) & 0x1f7f) | 0x40, 2);
+    turn_stack(area, top_of(xs_get(image, size, 2)) - top_of(xs_get(area, XS_FSW, 2)));
     xs_put(area, XS_FSW, xs_get(image, size, 2), 2);
     area[XS_FTW] = short_tags(xs_get(image, 2 * size, 2));
 }

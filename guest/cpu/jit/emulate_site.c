@@ -78,6 +78,7 @@ void jit_commit(struct jit_vcpu *v)
 void jit_emulate_one(struct jit_vcpu *v, const struct insn *in)
 {
     v->count.emulated++;
+    v->mnemonic = in->mnemonic;
     keep_before(v);
     v->emulating = true;
     if (!exists(v, in))

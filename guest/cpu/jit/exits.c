@@ -138,7 +138,7 @@ void emit_link_if(struct trace *t, unsigned condition, int32_t target, uint32_t 
     emit_target(over, t->hot.at);
 }
 
-void emit_indirect(struct trace *t)
+void emit_indirect(struct trace *t, int32_t rsp_add)
 {
     struct emit *e = &t->hot, *c = &t->cold;
     const struct regmap *m = regmap(REGMAP_CANONICAL);
@@ -152,6 +152,8 @@ void emit_indirect(struct trace *t)
     uint8_t *cold = c->at;
     emit_store_gs(c, m->t0, GS(scratch));
     emit_set_gs(c, GS(exit_kind), JIT_EXIT_JUMP);
+    emit_set_gs(c, GS(exit_site), site_of(t, t->now->offset));
+    emit_set_gs(c, GS(exit_rsp_add), rsp_add);
     emit_jmp(c, code_stub(t->code, STUB_EXIT, REGMAP_CANONICAL));
     bool in_64 = (t->want->mode & MODE_CODE) == INSN_64;
     if (t->want->mode & MODE_ONE || (!in_64 && !(t->want->mode & MODE_FLAT))) {
@@ -166,6 +168,8 @@ void emit_indirect(struct trace *t)
     emit8(e, 4);
     emit_gs_at(e, 0x3b, m->t0, m->t1, table + offsetof(struct jump_entry, address), EMIT_W);
     emit_jcc(e, CC_NE, cold);
+    if (rsp_add)
+        emit_lea(e, m->home, m->home, rsp_add);
     emit_gs_at(e, 0xff, 4, m->t1, table + offsetof(struct jump_entry, host), 0);
 }
 

@@ -46,7 +46,8 @@ uint32_t jit_mode(struct jit_vcpu *v)
 {
     const struct x86_state *s = &v->state;
     bool ac = s->cpl < 3 && s->cr4 & CR4_SMAP && s->rflags & FL_AC;
-    return code_mode(s) | s->cpl << MODE_CPL_SHIFT | (ac ? MODE_AC : 0) | vector_mode(s);
+    bool aligned = s->cpl == 3 && s->cr0 & CR0_AM && s->rflags & FL_AC;
+    return code_mode(s) | s->cpl << MODE_CPL_SHIFT | (aligned ? MODE_ALIGNED : 0) | (ac ? MODE_AC : 0) | vector_mode(s);
 }
 
 uint64_t jit_linear_pc(const struct jit_vcpu *v)

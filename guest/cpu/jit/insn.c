@@ -433,6 +433,37 @@ static void take_encoding(struct insn *insn, const ZydisDecodedInstruction *z)
         insn->imm2 = z->raw.imm[1].value.u;
 }
 
+// SDM volume 1, "Memory alignment": legacy SSE operands of 16 bytes must be aligned, but for those
+// that say otherwise; VEX ones only where the name says so.
+static uint8_t alignment_of(const ZydisDecodedInstruction *z, const struct insn *insn)
+{
+    switch (z->mnemonic) {
+    case ZYDIS_MNEMONIC_VMOVAPS:
+    case ZYDIS_MNEMONIC_VMOVAPD:
+    case ZYDIS_MNEMONIC_VMOVDQA:
+    case ZYDIS_MNEMONIC_VMOVNTDQ:
+    case ZYDIS_MNEMONIC_VMOVNTDQA:
+    case ZYDIS_MNEMONIC_VMOVNTPS:
+    case ZYDIS_MNEMONIC_VMOVNTPD: return insn->mem_bytes ? insn->mem_bytes : 1;
+    case ZYDIS_MNEMONIC_CMPXCHG16B: return 16;
+    case ZYDIS_MNEMONIC_MOVUPS:
+    case ZYDIS_MNEMONIC_MOVUPD:
+    case ZYDIS_MNEMONIC_MOVDQU:
+    case ZYDIS_MNEMONIC_LDDQU:
+    case ZYDIS_MNEMONIC_PCMPESTRI:
+    case ZYDIS_MNEMONIC_PCMPESTRM:
+    case ZYDIS_MNEMONIC_PCMPISTRI:
+    case ZYDIS_MNEMONIC_PCMPISTRM: return 1;
+    default: return insn->vectors == INSN_SSE && insn->mem_bytes == 16 ? 16 : 1;
+    }
+}
+
+static bool sib_without_base(const struct insn *insn)
+{
+    return insn->has_modrm && (insn->modrm & 0xc7) == 0x04 && (insn->bytes[insn->modrm_at + 1] & 7) == 5 &&
+           insn->address_bytes != 2;
+}
+
 int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum insn_mode mode)
 {
     ZydisDecodedInstruction z;
@@ -450,8 +481,11 @@ int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum 
     memcpy(insn->bytes, bytes, z.length);
     take_encoding(insn, &z);
     bool hidden_memory = take_operands(insn, &z, operands);
+    if (sib_without_base(insn))
+        insn->base = INSN_NO_REG;  // Zydis names r13d there under a 67 prefix and REX.B
     take_flags(insn, &z);
     insn->vectors = vectors_of(&z);
+    insn->alignment = alignment_of(&z, insn);
     insn->form = form_of(&z, insn, hidden_memory);
     return 0;
 }

@@ -57,6 +57,7 @@ struct insn {
     uint8_t rsp_fields;                   // INSN_FIELD_*: the fields that name RSP
     uint8_t mem_bytes;                    // size of the explicit memory operand, 0 if there is none
     bool mem_read, mem_written;
+    uint8_t alignment;                    // that the memory operand must have (#GP), or 1
     uint32_t flags_read, flags_written;   // FL_*, of the arithmetic ones; written: surely overwritten
     uint32_t flags_changed;               // perhaps overwritten
 };

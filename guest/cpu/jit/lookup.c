@@ -91,6 +91,7 @@ static void emit_descriptor(struct trace *t, struct emit *e, unsigned size_bytes
     struct access_site d = {.site = site_of(t, s->offset), .size_bytes = size_bytes, .write = write,
                             .read_too = read_too, .context = mode_context(t->want->mode),
                             .length = s->insn.length, .lock = s->insn.lock || s->insn.mnemonic == ZYDIS_MNEMONIC_XCHG,
+                            .alignment = s->insn.alignment,
                             .stack = s->insn.segment == X86_SS || s->form != INSN_COPY};
     emit_bytes(e, (const uint8_t *)&d, sizeof d);
 }

@@ -2,6 +2,8 @@
 //
 // The run loop of a vCPU: what happens between blocks. Interrupts, exceptions, halting, debugging, and
 // finding the next block.
+#include <Zydis/Mnemonic.h>
+
 #include "guest/cpu/jit/code.h"
 #include "guest/cpu/jit/emulate.h"
 #include "guest/cpu/x86/pvclock.h"
@@ -242,6 +244,19 @@ static void came_by_link(struct jit_vcpu *v)
     v->link_epoch = c->emptied;
 }
 
+// A target that is not canonical faults at the branch, before RSP moves (as AMD's CPUs do).
+static void jump_out(struct jit_vcpu *v)
+{
+    struct x86_state *s = &v->state;
+    bool in_64 = (v->mode & MODE_CODE) == INSN_64;
+    if (in_64 && (int64_t)(v->scratch << 16) >> 16 != (int64_t)v->scratch) {
+        s->rip = jit_rip_of_site(v, v->exit_site);
+        jit_raise(v, EX_GP, 0);
+    }
+    s->rip = in_64 ? v->scratch : (uint32_t)v->scratch;
+    s->gpr[X86_RSP] += (int64_t)v->exit_rsp_add;
+}
+
 static void after_code(struct jit_vcpu *v)
 {
     if (v->exit_kind != JIT_EXIT_LEAVE && v->exit_kind != JIT_EXIT_HOST_FAULT)
@@ -251,7 +266,7 @@ static void after_code(struct jit_vcpu *v)
     case JIT_EXIT_SITE: v->state.rip = jit_rip_of_site(v, v->exit_site); break;
     case JIT_EXIT_JUMP:
         v->count.jumps++;
-        v->state.rip = v->scratch;
+        jump_out(v);
         break;
     case JIT_EXIT_HOST_FAULT:
         v->state.rip = jit_rip_of_site(v, v->site);
@@ -386,6 +401,13 @@ static void run_with_world(struct jit_vcpu *v)
     release_world(v);
 }
 
+// Their handlers begin with TF clear, and nothing traps before.
+static bool is_software_interrupt(unsigned mnemonic)
+{
+    return mnemonic == ZYDIS_MNEMONIC_INT || mnemonic == ZYDIS_MNEMONIC_INT1 || mnemonic == ZYDIS_MNEMONIC_INT3 ||
+           mnemonic == ZYDIS_MNEMONIC_INTO;
+}
+
 // One instruction in the reference mode: under TF, behind a shadow, for a debugger.
 static int run_one(struct jit_vcpu *v)
 {
@@ -393,8 +415,9 @@ static int run_one(struct jit_vcpu *v)
     bool trap = s->rflags & FL_TF && !s->mov_ss_shadow;
     s->sti_shadow = s->mov_ss_shadow = 0;
     v->watch_hit = false;
+    v->mnemonic = 0;
     run_guest(v, true);
-    if (trap) {
+    if (trap && !is_software_interrupt(v->mnemonic)) {
         s->dr6 |= 1 << 14;  // BS
         deliver(v, JIT_EVENT_TRAP, EX_DB, 0, EX_DB);
     }

@@ -29,6 +29,14 @@ static bool has_memory(const struct insn *in)
     return false;
 }
 
+static bool has_high_byte(const struct insn *in)
+{
+    for (unsigned i = 0; i < in->operands; i++)
+        if (in->op[i].kind == INSN_REG && in->op[i].high_byte)
+            return true;
+    return false;
+}
+
 static bool segments_allow(const struct insn *in, uint32_t mode)
 {
     if (mode & MODE_SIMPLE)
@@ -103,8 +111,12 @@ static enum insn_form decide(const struct trace *t, const struct insn *in)
         return INSN_EMULATE;
     if (in->form == INSN_COPY && in->mem_bytes > 64)
         return INSN_EMULATE;
+    if (mode & MODE_ALIGNED && !in->vectors && (has_memory(in) || is_stack_form(in->form)))
+        return INSN_EMULATE;
     if (in->form == INSN_COPY && has_memory(in) && !in->mem_bytes)
         return INSN_EMULATE;
+    if (has_high_byte(in) && (in->rsp_fields || in->mnemonic == ZYDIS_MNEMONIC_CMPXCHG))
+        return INSN_EMULATE;  // it can't stand beside a REX prefix, or AL is used as well
     return (mode & MODE_CODE) == INSN_64 ? form_in_64(in) : form_outside_64(in, mode);
 }
 

@@ -374,6 +374,8 @@ void jit_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
     v->in_code = true;
     v->site = site->site;
     check_canonical(v, va, va + site->size_bytes - 1, site->stack);
+    if (va & (site->alignment - 1u))
+        jit_raise(v, EX_GP, 0);
     if (needs_world(v, va, site)) {
         v->wants_world = true;
         leave_code(v, jit_rip_of_site(v, site->site));
@@ -416,6 +418,8 @@ static void open_for_c(struct jit_vcpu *v, gva_t at, unsigned size_bytes, enum j
 {
     if (is_64bit(v) || v->state.efer & EFER_LMA)
         check_canonical(v, at.u, at.u + size_bytes - 1, stack);
+    if (as == JIT_AS_CPL && v->mode & MODE_ALIGNED && size_bytes <= 8 && at.u & (size_bytes - 1))
+        jit_raise(v, EX_AC, 0);
     if (v->watching && as == JIT_AS_CPL)
         watch(v, at.u, size_bytes, write);
     open_bounce(v, at.u, size_bytes, jit_context(v, as), as, write);

@@ -229,21 +229,30 @@ static void emit_call_insn(struct trace *t)
     emit_link(t, target_of(t->now), FL_ARITH, false);
 }
 
+// Outside 64-bit mode RSP's width varies, and no target is ever refused: it moves at once.
+static void emit_indirect_moving(struct trace *t, int32_t rsp_add)
+{
+    if (!in_64(t))
+        emit_rsp_add(t, rsp_add);
+    emit_indirect(t, in_64(t) ? rsp_add : 0);
+}
+
 static void emit_call_indirect(struct trace *t)
 {
     flags_before_clobber(t);
     emit_load_operand(t);
     emit_store_gs(&t->hot, t->map->t0, GS(scratch));
-    emit_push_with(t, op_store_return);
+    emit_stack_address(t, -(int32_t)word(t));
+    emit_access(t, word(t), true, false, op_store_return);
     emit_load_gs(&t->hot, t->map->t0, GS(scratch));
-    emit_indirect(t);
+    emit_indirect_moving(t, -(int32_t)word(t));
 }
 
 static void emit_jmp_indirect(struct trace *t)
 {
     flags_before_clobber(t);
     emit_load_operand(t);
-    emit_indirect(t);
+    emit_indirect(t, 0);
 }
 
 static void emit_ret(struct trace *t)
@@ -251,8 +260,7 @@ static void emit_ret(struct trace *t)
     const struct insn *in = &t->now->insn;
     flags_before_clobber(t);
     emit_load_top(t);
-    emit_rsp_add(t, word(t) + (in->operands ? (int32_t)(in->imm & 0xffff) : 0));
-    emit_indirect(t);
+    emit_indirect_moving(t, word(t) + (in->operands ? (int32_t)(in->imm & 0xffff) : 0));
 }
 
 // --- the interrupt flag ---------------------------------------------------------------------

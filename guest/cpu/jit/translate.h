@@ -79,6 +79,7 @@ void note_fault_site(struct trace *t, struct emit *e);
 void emit_map_change(struct emit *e, const struct regmap *from, const struct regmap *to);
 void emit_link(struct trace *t, int32_t target, uint32_t live, bool follows);       // jmp
 void emit_link_if(struct trace *t, unsigned condition, int32_t target, uint32_t live);
-void emit_indirect(struct trace *t);  // to the address in t0; flags are saved
+// To the address in t0; flags are saved. RSP moves only once that is known to be canonical.
+void emit_indirect(struct trace *t, int32_t rsp_add);
 void emit_emulate(struct trace *t, struct emit *e, const struct insn *in);
 void emit_site_exit(struct trace *t, struct emit *e, unsigned map, unsigned offset);

@@ -87,6 +87,7 @@ struct jit_vcpu {
     uint64_t interrupt_flag;    // EFLAGS.IF while in translated code
     uint64_t interrupt_waits;   // nonzero: STI must look at once
     uint64_t exit_kind, exit_link, exit_site;
+    int32_t exit_rsp_add;       // what an indirect jump out has yet to add
     uint64_t scratch;
     uint64_t limit[X86_SEGMENTS];  // the segments', outside 64-bit code
     uint64_t resume;            // where a stub goes after its C function
@@ -102,6 +103,7 @@ struct jit_vcpu {
     bool leave;                 // after the instruction being emulated, go to the run loop
     bool in_code;               // state.rflags is not whole, and rip is at `site`
     uint32_t site;
+    uint16_t mnemonic;          // of the last emulated instruction
     bool emulating;             // a raise puts `before` back
     bool shut_down;             // triple fault
     int raised;                 // by jit_raise: EX_*, or -1

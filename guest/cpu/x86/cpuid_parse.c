@@ -148,7 +148,7 @@ static bool *find_switch(struct parse *p, const char *key)
 static int set_switch(struct parse *p, const char *key, const char *value, struct err *err)
 {
     struct x86_feature feature;
-    bool on, *at = find_switch(p, key);
+    bool on = false, *at = find_switch(p, key);
     if (at)
         return parse_bool(p, key, value, at, err);
     if (!x86_feature_find(key, strlen(key), &feature)) {
