@@ -23,6 +23,7 @@
 #include "guest/cpu/x86/paging.h"
 
 struct jit_vcpu;
+struct insn;
 
 // What C code of the engine sees of its vCPU.
 struct x86_state *jit_state(struct jit_vcpu *v);
@@ -55,6 +56,14 @@ void jit_store_bytes(struct jit_vcpu *v, gva_t at, const void *bytes, size_t siz
 // many bytes from there are on the page; null if it is no plain RAM (MMIO, a page that holds
 // translated code and is to be written): then use load and store. Raises page faults.
 uint8_t *jit_span(struct jit_vcpu *v, gva_t at, bool for_write, enum jit_as as, size_t *size_bytes);
+// One operand to be worked on: checked, and its bytes if `read`, at an address that is as aligned as
+// the guest's, up to 64 bytes; good until the next access. jit_close stores what was written there.
+enum { OPERAND_BYTES_MAX = 64 };
+void *jit_open(struct jit_vcpu *v, gva_t at, unsigned size_bytes, bool read, bool write, bool stack);
+void jit_close(struct jit_vcpu *v);
+// Runs a vector instruction itself on the host, on the state's registers and flags and the guest's
+// vector registers, its memory operand (if it has one) being at `memory`. Raises what it raises.
+void jit_run_on_host(struct jit_vcpu *v, const struct insn *insn, void *memory);
 // Atomic compare and exchange of 1, 2, 4, 8 or 16 bytes with what the guest's page holds.
 bool jit_cmpxchg(struct jit_vcpu *v, gva_t at, void *expected, const void *desired,
                  unsigned size_bytes, enum jit_as as);
@@ -71,5 +80,5 @@ _Noreturn void jit_shutdown(struct jit_vcpu *v);    // triple fault
 
 uint64_t jit_guest_tsc(struct jit_vcpu *v);
 
-void jit_vectors_save(struct jit_vcpu *v);
-void jit_vectors_load(struct jit_vcpu *v);
+void jit_vectors_save(struct jit_vcpu *v);  // nothing if they are there already
+void jit_vectors_load(struct jit_vcpu *v);  // likewise

@@ -36,8 +36,26 @@ static int map_twice(struct code *c, uint64_t size_bytes, struct err *err)
 static void start_arenas(struct code *c)
 {
     uint64_t half = c->size_bytes / 2;
-    c->hot = (struct arena){c->writable, c->writable, c->writable + half};
-    c->cold = (struct arena){c->writable + half, c->writable + half, c->writable + c->size_bytes};
+    uint8_t *hot = c->writable, *cold = hot + half;
+    c->hot = (struct arena){hot, hot, cold, hot};
+    c->cold = (struct arena){cold, cold, hot + c->size_bytes, cold};
+}
+
+// Pages are taken many at a time: a fault for each, in both mappings, costs more than the code in it.
+static void make_ready(struct code *c, struct arena *a, size_t margin_bytes)
+{
+    enum { STEP = 1 << 20 };
+    while (a->ready < a->end && a->ready < a->at + margin_bytes) {
+        madvise(a->ready, STEP, MADV_POPULATE_WRITE);
+        madvise(c->executable + (a->ready - c->writable), STEP, MADV_POPULATE_READ);
+        a->ready += STEP;
+    }
+}
+
+void code_make_ready(struct code *c)
+{
+    make_ready(c, &c->hot, BLOCK_HOT_MAX);
+    make_ready(c, &c->cold, BLOCK_COLD_MAX);
 }
 
 static int reserve_tables(struct code *c, struct err *err)

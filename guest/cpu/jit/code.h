@@ -104,6 +104,7 @@ struct fault_site {
 
 struct arena {
     uint8_t *start, *at, *end;    // writable mapping
+    uint8_t *ready;               // up to here the pages are there
 };
 struct site_list {
     struct fault_site *site;
@@ -148,6 +149,7 @@ void stubs_init(struct code *code);
 
 // Is there room for another block, whatever it needs? If not, the caller empties.
 bool code_has_room(const struct code *code);
+void code_make_ready(struct code *code);  // before a translation
 void code_empty(struct code *code);  // with the world stopped
 
 // The code page of this page of RAM, made if it is new.
@@ -185,6 +187,7 @@ struct access_site {
     uint8_t stack;                 // through SS: #SS where others raise #GP
     uint8_t lock;                  // atomic against everyone
     uint8_t alignment;             // what the instruction demands, or 1
+    uint8_t x87_waits;             // a pending x87 exception comes before anything about the access
 };
 enum { ACCESS_FAST_RETURN = sizeof(struct access_site), ACCESS_BOUNCE_RETURN = ACCESS_FAST_RETURN + 5 };
 struct emulate_site {

@@ -11,14 +11,15 @@ static bool is_rex(const struct insn *in, uint8_t byte)
 }
 
 // Prefixes that are part of the operation: 66, F2, F3 and F0, in their order.
-// In 16-bit code 66 has the opposite meaning.
+// In 16-bit code 66 has the opposite meaning, but for vector instructions, whose opcode it belongs to.
 static void emit_prefixes(struct emit *e, const struct insn *in)
 {
-    if (in->mode == INSN_16 && in->operand_bytes == 2)
+    bool turned = in->mode == INSN_16 && in->vectors == INSN_NO_VECTORS;
+    if (turned && in->operand_bytes == 2)
         emit8(e, 0x66);
     for (unsigned i = 0; i < in->opcode_at; i++) {
         uint8_t b = in->bytes[i];
-        if (b == 0x66 ? in->mode != INSN_16 : !is_rex(in, b) && (b == 0xf2 || b == 0xf3 || b == 0xf0))
+        if (b == 0x66 ? !turned : !is_rex(in, b) && (b == 0xf2 || b == 0xf3 || b == 0xf0))
             emit8(e, b);
     }
 }

@@ -51,6 +51,7 @@ static uint64_t exchange_memory(struct emu *e, unsigned operand, uint64_t value)
     unsigned size = e->i->op[operand].size;
     gva_t at = emu_address(e, size, true);
     uint64_t old, expected;
+    jit_check_store(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);
     do
         expected = old = jit_load(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);
     while (!jit_cmpxchg(e->v, at, &expected, &value, size, JIT_AS_CPL));
@@ -73,6 +74,7 @@ static uint64_t compare_memory(struct emu *e, uint64_t accumulator, uint64_t rep
 {
     gva_t at = emu_address(e, size, true);
     uint64_t old, expected, desired;
+    jit_check_store(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);
     do {
         expected = old = jit_load(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);
         desired = old == accumulator ? replacement : old;
@@ -135,6 +137,7 @@ static void compare_pair(struct emu *e, unsigned half)
         emu_gp(e);
     struct pair wanted = registers(e->s, X86_RDX, X86_RAX, half), old, desired;
     bool equal;
+    jit_check_store(e->v, at, 2 * half, JIT_AS_CPL, e->i->segment == X86_SS);
     do {
         old = load_pair(e, at, half);
         equal = old.low == wanted.low && old.high == wanted.high;

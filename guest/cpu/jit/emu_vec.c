@@ -70,6 +70,8 @@ void emu_vec(struct emu *e)
         return;
     }
     gva_t at = emu_address(e, i->mem_bytes, i->mem_written);
+    if (at.u & (i->alignment - 1u))
+        emu_gp(e);
     void *operand = jit_open(e->v, at, i->mem_bytes, i->mem_read, i->mem_written, i->segment == X86_SS);
     jit_run_on_host(e->v, i, operand);
     if (i->mem_written)

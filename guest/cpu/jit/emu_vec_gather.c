@@ -61,21 +61,24 @@ static void keep(struct emu *e, const struct gather *g)
     emu_vec_put(e, e->i->op[MASK].reg, g->mask, g->size_bytes);
 }
 
-static bool take_out(struct gather *g, unsigned n)
+static bool chosen(const struct gather *g, unsigned n)
 {
-    bool chosen = g->mask[(n + 1) * g->bytes - 1] & 0x80;
-    xs_put(g->mask, n * g->bytes, 0, g->bytes);
-    return chosen;
+    return n < g->count && g->mask[(n + 1) * g->bytes - 1] & 0x80;
 }
 
 // Each element is all of a mask, or nothing of it; what has no element is not masked in.
 static void widen_mask(struct gather *g)
 {
-    for (unsigned n = 0; n < VEC_BYTES / g->bytes; n++) {
-        bool chosen = n < g->count && g->mask[(n + 1) * g->bytes - 1] & 0x80;
-        xs_put(g->mask, n * g->bytes, chosen ? UINT64_MAX : 0, g->bytes);
-    }
+    for (unsigned n = 0; n < VEC_BYTES / g->bytes; n++)
+        xs_put(g->mask, n * g->bytes, chosen(g, n) ? UINT64_MAX : 0, g->bytes);
     emu_zero(g->result + g->count * g->bytes, VEC_BYTES - g->count * g->bytes);
+}
+
+static void load_element(struct emu *e, struct gather *g, unsigned n)
+{
+    int64_t index = emu_sign_extend(xs_get(g->index, n * g->index_bytes, g->index_bytes), g->index_bytes);
+    keep(e, g);  // for a fault
+    xs_put(g->result, n * g->bytes, emu_vec_load(e, base_offset(e) + index * e->i->scale, g->bytes), g->bytes);
 }
 
 void emu_gather(struct emu *e)
@@ -86,11 +89,9 @@ void emu_gather(struct emu *e)
     begin(e, &g);
     widen_mask(&g);
     for (unsigned n = 0; n < g.count; n++) {
-        int64_t index = emu_sign_extend(xs_get(g.index, n * g.index_bytes, g.index_bytes), g.index_bytes);
-        keep(e, &g);
-        if (g.mask[n * g.bytes])
-            xs_put(g.result, n * g.bytes, emu_vec_load(e, base_offset(e) + index * e->i->scale, g.bytes), g.bytes);
-        take_out(&g, n);
+        if (chosen(&g, n))
+            load_element(e, &g, n);
+        xs_put(g.mask, n * g.bytes, 0, g.bytes);
     }
     keep(e, &g);
     emu_vec_close(e);

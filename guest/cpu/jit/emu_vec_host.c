@@ -122,7 +122,7 @@ static unsigned slot_of(const struct insn *in)
 static bool is_made(const struct vec_host *h, unsigned slot, const struct insn *in)
 {
     return h->made[slot].length == in->length && h->made[slot].mode == in->mode &&
-           !memcmp(h->made[slot].bytes, in->bytes, in->length);
+           !memcmp(h->made[slot].bytes, in->bytes, INSN_BYTES_MAX);
 }
 
 // SDM volume 3, "Handling Self- and Cross-Modifying Code": code that was written through another
@@ -146,7 +146,7 @@ vec_host_function *vec_host_make(struct vec_host *h, const struct insn *in)
     h->made[slot].length = 0;
     emit_function(&e, in, regmap(map), h->writable);
     assert(e.at <= h->writable + (slot + 1) * SLOT_BYTES);
-    memcpy(h->made[slot].bytes, in->bytes, in->length);
+    memcpy(h->made[slot].bytes, in->bytes, INSN_BYTES_MAX);
     h->made[slot].mode = in->mode;
     h->made[slot].length = in->length;
     serialize();

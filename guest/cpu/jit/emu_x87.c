@@ -43,7 +43,7 @@ static uint8_t short_tags(uint16_t tags)
 
 static unsigned word_bytes(const struct emu *e)
 {
-    return e->i->mode == INSN_64 ? (emu_has_prefix(e, 0x66) ? 2 : 4) : emu_operand_bytes(e) == 2 ? 2 : 4;
+    return e->i->mode == INSN_64 ? (emu_has_prefix(e, 0x66) && !e->i->rex_w ? 2 : 4) : emu_operand_bytes(e) == 2 ? 2 : 4;
 }
 
 // Seven words: control, status, tags, instruction pointer, its selector, data pointer, selector.
@@ -89,7 +89,7 @@ static void close_x87(struct emu *e)
     jit_vectors_load(e->v);
 }
 
-static void need_no_pending(struct emu *e)
+void emu_need_no_x87_exception(struct emu *e)
 {
     if ((xs_get(e->s->xsave, XS_FSW, 2) & FSW_ES) && (e->s->cr0 & CR0_NE))
         jit_raise(e->v, EX_MF, 0);
@@ -115,7 +115,7 @@ void emu_fldenv(struct emu *e)
     emu_need_x87(e);
     gva_t at = emu_address(e, ENVIRONMENT_WORDS * size, false);
     emu_vectors_open(e);
-    need_no_pending(e);
+    emu_need_no_x87_exception(e);
     jit_load_bytes(e->v, at, image, ENVIRONMENT_WORDS * size, JIT_AS_CPL);
     take_environment(e->s->xsave, image, size);
     close_x87(e);
@@ -150,7 +150,7 @@ void emu_frstor(struct emu *e)
     emu_need_x87(e);
     gva_t at = emu_address(e, head + 8 * ST_BYTES, false);
     emu_vectors_open(e);
-    need_no_pending(e);
+    emu_need_no_x87_exception(e);
     jit_load_bytes(e->v, at, image, head + 8 * ST_BYTES, JIT_AS_CPL);
     take_environment(e->s->xsave, image, word_bytes(e));
     for (unsigned n = 0; n < 8; n++)
@@ -177,7 +177,7 @@ void emu_fldcw(struct emu *e)
     emu_need_x87(e);
     uint16_t value = emu_get(e, 0);
     emu_vectors_open(e);
-    need_no_pending(e);
+    emu_need_no_x87_exception(e);
     xs_put(e->s->xsave, XS_FCW, (value & 0x1f7f) | 0x40, 2);
     close_x87(e);
 }
@@ -203,5 +203,5 @@ void emu_fwait(struct emu *e)
     if ((e->s->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS))
         jit_raise(e->v, EX_NM, 0);
     emu_vectors_open(e);
-    need_no_pending(e);
+    emu_need_no_x87_exception(e);
 }

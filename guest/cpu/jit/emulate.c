@@ -75,6 +75,12 @@ static emu_op *const operations[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
     OP(FNINIT, fninit), OP(FNSTCW, fnstcw), OP(FLDCW, fldcw), OP(FNSTSW, fnstsw),
     OP(FNCLEX, fnclex), OP(FWAIT, fwait), OP(STMXCSR, stmxcsr), OP(LDMXCSR, ldmxcsr),
 
+    OP(MASKMOVDQU, maskmovdqu), OP(VMASKMOVDQU, maskmovdqu), OP(MASKMOVQ, maskmovq),
+    OP(VMASKMOVPS, maskmov_dwords), OP(VPMASKMOVD, maskmov_dwords),
+    OP(VMASKMOVPD, maskmov_qwords), OP(VPMASKMOVQ, maskmov_qwords),
+    OP(VGATHERDPS, gather), OP(VGATHERDPD, gather), OP(VGATHERQPS, gather), OP(VGATHERQPD, gather),
+    OP(VPGATHERDD, gather), OP(VPGATHERDQ, gather), OP(VPGATHERQD, gather), OP(VPGATHERQQ, gather),
+
     OP(NOP, nop), OP(PAUSE, pause), OP(ENDBR32, nop), OP(ENDBR64, nop), OP(MFENCE, fence),
     OP(LFENCE, fence), OP(SFENCE, fence), OP(PREFETCH, nop), OP(PREFETCHW, nop),
     OP(PREFETCHWT1, nop), OP(PREFETCHNTA, nop), OP(PREFETCHT0, nop), OP(PREFETCHT1, nop),
@@ -94,10 +100,20 @@ static bool returns_flags(uint16_t mnemonic)
            mnemonic == ZYDIS_MNEMONIC_IRETQ;
 }
 
+// What has no code of its own here but may be copied (insn.c) is a vector instruction in circumstances
+// that the translator declines.
+static emu_op *operation_of(const struct insn *insn)
+{
+    emu_op *operation = insn->mnemonic <= ZYDIS_MNEMONIC_MAX_VALUE ? operations[insn->mnemonic] : NULL;
+    if (operation || insn->form != INSN_COPY || !insn->vectors)
+        return operation;
+    return insn->mem_bytes <= OPERAND_BYTES_MAX ? emu_vec : NULL;
+}
+
 void jit_emulate(struct jit_vcpu *v, const struct insn *insn)
 {
     struct emu e = {.v = v, .s = jit_state(v), .i = insn};
-    emu_op *operation = insn->mnemonic <= ZYDIS_MNEMONIC_MAX_VALUE ? operations[insn->mnemonic] : NULL;
+    emu_op *operation = operation_of(insn);
     e.start = e.s->rip;
     if (!operation) {
         emu_leave_house(&e);

@@ -34,6 +34,10 @@ static void check_vectors(struct jit_vcpu *v, const struct insn *in)
 {
     const struct x86_state *s = &v->state;
     bool ts = s->cr0 & CR0_TS, em = s->cr0 & CR0_EM;
+    if (in->vex && (!(s->cr0 & CR0_PE) || s->rflags & FL_VM))
+        jit_raise(v, EX_UD, 0);
+    if (in->mnemonic == ZYDIS_MNEMONIC_FWAIT)
+        return;  // it has a condition of its own
     switch (in->vectors) {
     case INSN_X87:
         if (ts || em)
@@ -97,7 +101,9 @@ void jit_emulate_site(struct jit_vcpu *v, const struct emulate_site *site)
     uint64_t next = v->state.rip + in->length;
     jit_compose_flags(v);
     v->leave = false;
+    uint64_t began = call_began(v);
     jit_emulate_one(v, in);
+    call_ended(v, began);
     if (v->leave || v->state.rip != next || v->state.sti_shadow || v->state.mov_ss_shadow) {
         v->exit_kind = JIT_EXIT_LEAVE;
         v->resume = (uint64_t)code_executable(v->jit->code, v->jit->code->leave);

@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "guest/cpu/jit/code.h"
+#include "guest/cpu/jit/emu_vec_host.h"
 #include "guest/cpu/jit/isa.h"
 
 enum { CODE_CACHE_BYTES = 256 << 20 };
@@ -69,6 +70,7 @@ static void destroy_vcpu(struct vcpu *vcpu)
 {
     struct jit_vcpu *v = jit_vcpu_of(vcpu);
     apic_finish(&v->apic);
+    vec_host_destroy(v->vec_host);
     munmap(v, sizeof *v);
 }
 
@@ -101,6 +103,11 @@ static struct vcpu *create_vcpu(struct engine *engine, unsigned index, struct er
     struct jit_vcpu *v = mmap(NULL, sizeof *v, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (v == MAP_FAILED) {
         err_set(err, -ENOMEM, "vCPU %u: no memory for its tables", index);
+        return NULL;
+    }
+    v->vec_host = vec_host_create(err);
+    if (!v->vec_host) {
+        munmap(v, sizeof *v);
         return NULL;
     }
     v->vcpu = (struct vcpu){.ops = &vcpu_ops, .engine = engine, .state = &v->state, .index = index};
@@ -139,13 +146,31 @@ static void say(void (*line)(void *opaque, const char *text), void *opaque, cons
 #define SUM(field)                                                                            \
     ({ uint64_t sum_ = 0; for (unsigned i_ = 0; i_ < jit->created; i_++) sum_ += jit->vcpus[i_]->count.field; sum_; })
 
+#define SPENT(field)                                                                          \
+    ({ uint64_t sum_ = 0; for (unsigned i_ = 0; i_ < jit->created; i_++) sum_ += jit->vcpus[i_]->spent.field; sum_; })
+
+// Where the vCPUs' time went. What is left of the run loop is interrupts, exits and finding blocks.
+static void say_times(const struct jit_engine *jit, void (*line)(void *opaque, const char *text), void *opaque)
+{
+    double us = jit->tsc_hz / 1e6;
+    uint64_t calls = SPENT(sampled_calls) * 64, code = SPENT(code), translating = jit->code->translate_ns / 1000;
+    uint64_t awake = SPENT(run) - SPENT(halted);
+    uint64_t in_code = code > calls ? (code - calls) / us : 0;
+    uint64_t rest = awake / us > code / us + translating ? awake / us - code / us - translating : 0;
+    say(line, opaque, "translating, us", translating);
+    say(line, opaque, "translated code, us", in_code);
+    say(line, opaque, "helpers, us", calls / us);
+    say(line, opaque, "exits and the rest, us", rest);
+    say(line, opaque, "halted, us", SPENT(halted) / us);
+}
+
 static void statistics(struct engine *engine, void (*line)(void *opaque, const char *text), void *opaque)
 {
     const struct jit_engine *jit = jit_of(engine);
     const struct code *c = jit->code;
     say(line, opaque, "blocks translated", c->translated_blocks);
     say(line, opaque, "instructions translated", c->translated_insns);
-    say(line, opaque, "translating, us", c->translate_ns / 1000);
+    say_times(jit, line, opaque);
     say(line, opaque, "code bytes", c->hot.at - c->hot.start);
     say(line, opaque, "cold code bytes", c->cold.at - c->cold.start);
     say(line, opaque, "cache emptied", c->emptied);
@@ -162,6 +187,7 @@ static void statistics(struct engine *engine, void (*line)(void *opaque, const c
     say(line, opaque, "exceptions", SUM(exceptions));
     say(line, opaque, "interrupts", SUM(interrupts));
     say(line, opaque, "halts", SUM(halts));
+    say(line, opaque, "world stops", SUM(world_stops));
 }
 
 static void destroy(struct engine *engine)

@@ -158,7 +158,13 @@ static bool keeps_undefined_flags(ZydisMnemonic mnemonic)
     case ZYDIS_MNEMONIC_BTR:
     case ZYDIS_MNEMONIC_BTS:
     case ZYDIS_MNEMONIC_BSF:
-    case ZYDIS_MNEMONIC_BSR: return true;
+    case ZYDIS_MNEMONIC_BSR:
+    case ZYDIS_MNEMONIC_TZCNT:
+    case ZYDIS_MNEMONIC_LZCNT:
+    case ZYDIS_MNEMONIC_MUL:
+    case ZYDIS_MNEMONIC_IMUL:
+    case ZYDIS_MNEMONIC_DIV:
+    case ZYDIS_MNEMONIC_IDIV: return true;
     default: return false;
     }
 }
@@ -170,7 +176,8 @@ static void take_flags(struct insn *insn, const ZydisDecodedInstruction *z)
         return;
     insn->flags_read = f->tested & FL_ARITH;
     insn->flags_changed = (f->modified | f->set_0 | f->set_1 | f->undefined) & FL_ARITH;
-    // What a manual calls undefined is written on silicon, but for these, which leave it alone.
+    // What a manual calls undefined is written on silicon, but for these, which leave some of it alone
+    // on one CPU or another.
     insn->flags_written = keeps_undefined_flags(z->mnemonic)
                               ? (f->modified | f->set_0 | f->set_1) & FL_ARITH : insn->flags_changed;
     // A count of zero leaves all flags as they are.
@@ -364,6 +371,12 @@ static enum insn_form form_of_branch(const ZydisDecodedInstruction *z, const str
     }
 }
 
+static bool is_masked_move(const ZydisDecodedInstruction *z)
+{
+    return z->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPS || z->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPD ||
+           z->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVD || z->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ;
+}
+
 static enum insn_form form_of(const ZydisDecodedInstruction *z, const struct insn *insn, bool hidden_memory)
 {
     if (does_nothing(z))
@@ -382,6 +395,8 @@ static enum insn_form form_of(const ZydisDecodedInstruction *z, const struct ins
     if (hidden_memory || z->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ||
         z->encoding == ZYDIS_INSTRUCTION_ENCODING_XOP || z->encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW)
         return INSN_EMULATE;
+    if (is_masked_move(z))
+        return INSN_COPY_MASKED;
     bool plain = set_is_plain(z) && category_is_plain(z->meta.category) && mnemonic_is_plain(z, insn);
     return plain ? INSN_COPY : INSN_EMULATE;
 }
@@ -454,8 +469,31 @@ static uint8_t alignment_of(const ZydisDecodedInstruction *z, const struct insn 
     case ZYDIS_MNEMONIC_PCMPESTRM:
     case ZYDIS_MNEMONIC_PCMPISTRI:
     case ZYDIS_MNEMONIC_PCMPISTRM: return 1;
-    default: return insn->vectors == INSN_SSE && insn->mem_bytes == 16 ? 16 : 1;
+    default: break;
     }
+    // AMD's CPUs don't look at it for these; where the host's does, it says so itself.
+    if (z->meta.isa_set == ZYDIS_ISA_SET_SHA)
+        return 1;
+    return insn->vectors == INSN_SSE && insn->mem_bytes == 16 ? 16 : 1;
+}
+
+// SDM volume 1, 8.6: all x87 instructions but the "no-wait" ones, and everything with an MMX register.
+static bool waits_for_x87(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operands, const struct insn *insn)
+{
+    switch (z->mnemonic) {
+    case ZYDIS_MNEMONIC_FNINIT:
+    case ZYDIS_MNEMONIC_FNCLEX:
+    case ZYDIS_MNEMONIC_FNSTCW:
+    case ZYDIS_MNEMONIC_FNSTSW:
+    case ZYDIS_MNEMONIC_FNSTENV:
+    case ZYDIS_MNEMONIC_FNSAVE: return false;
+    default: break;
+    }
+    for (unsigned i = 0; i < z->operand_count_visible; i++)
+        if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(operands[i].reg.value) == ZYDIS_REGCLASS_MMX)
+            return true;
+    return insn->vectors == INSN_X87;
 }
 
 static bool sib_without_base(const struct insn *insn)
@@ -481,11 +519,14 @@ int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum 
     memcpy(insn->bytes, bytes, z.length);
     take_encoding(insn, &z);
     bool hidden_memory = take_operands(insn, &z, operands);
-    if (sib_without_base(insn))
-        insn->base = INSN_NO_REG;  // Zydis names r13d there under a 67 prefix and REX.B
+    if (sib_without_base(insn)) {  // Zydis names r13d there under a 67 prefix and REX.B
+        insn->base = INSN_NO_REG;
+        insn->disp = z.raw.disp.value;
+    }
     take_flags(insn, &z);
     insn->vectors = vectors_of(&z);
     insn->alignment = alignment_of(&z, insn);
+    insn->x87_waits = waits_for_x87(&z, operands, insn);
     insn->form = form_of(&z, insn, hidden_memory);
     return 0;
 }

@@ -57,6 +57,7 @@ struct insn {
     uint8_t rsp_fields;                   // INSN_FIELD_*: the fields that name RSP
     uint8_t mem_bytes;                    // size of the explicit memory operand, 0 if there is none
     bool mem_read, mem_written;
+    bool x87_waits;                       // a pending x87 exception is raised before it does anything
     uint8_t alignment;                    // that the memory operand must have (#GP), or 1
     uint32_t flags_read, flags_written;   // FL_*, of the arithmetic ones; written: surely overwritten
     uint32_t flags_changed;               // perhaps overwritten
@@ -69,6 +70,7 @@ enum insn_vectors { INSN_NO_VECTORS, INSN_X87, INSN_MMX, INSN_SSE, INSN_AVX };
 enum insn_form {
     INSN_EMULATE,   // by jit_emulate, in C
     INSN_COPY,      // re-emitted, registers and memory operand patched
+    INSN_COPY_MASKED,  // likewise, but not all of the operand is accessed: only on a plain page
     INSN_SKIP,      // does nothing here: nop, prefetch, endbr
     INSN_LEA,
     INSN_PUSH, INSN_POP, INSN_LEAVE,

@@ -91,7 +91,7 @@ static void emit_descriptor(struct trace *t, struct emit *e, unsigned size_bytes
     struct access_site d = {.site = site_of(t, s->offset), .size_bytes = size_bytes, .write = write,
                             .read_too = read_too, .context = mode_context(t->want->mode),
                             .length = s->insn.length, .lock = s->insn.lock || s->insn.mnemonic == ZYDIS_MNEMONIC_XCHG,
-                            .alignment = s->insn.alignment,
+                            .alignment = s->insn.alignment, .x87_waits = s->insn.x87_waits,
                             .stack = s->insn.segment == X86_SS || s->form != INSN_COPY};
     emit_bytes(e, (const uint8_t *)&d, sizeof d);
 }
@@ -121,19 +121,41 @@ static void emit_op(struct trace *t, struct emit *e, emit_access_op *op)
     op(t, e, m->t1, index);
 }
 
-void emit_access(struct trace *t, unsigned size_bytes, bool write, bool read_too, emit_access_op *op)
+// The lookup; a miss goes to the cold part's end, with t1 the slot's offset and t0 xor-ed with its tag.
+static void emit_lookup(struct trace *t, uint32_t tag, unsigned size_bytes)
 {
     const struct regmap *m = t->map;
-    struct emit *e = &t->hot, *c = &t->cold;
-    uint32_t tag = tlb_field(t, write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read));
+    struct emit *e = &t->hot;
     emit_rorx(e, m->t1, m->t0, PAGE_BITS - 5);
     emit_rr(e, 0x81, 4, m->t1, 0);  // and t1d, mask
     emit32(e, (TLB_ENTRIES - 1) * sizeof(struct tlb_entry));
     emit_gs_at(e, 0x33, m->t0, m->t1, tag, EMIT_W);
     emit_rr(e, 0x81, 7, m->t0, EMIT_W);  // cmp t0, 4096 - size
     emit32(e, PAGE_BYTES - size_bytes);
-    emit_jcc(e, 7, c->at);
+    emit_jcc(e, 7, t->cold.at);
     emit_gs_at(e, 0x8b, m->t1, m->t1, tlb_field(t, offsetof(struct tlb_entry, host)), EMIT_W);
+}
+
+static uint32_t tag_field(const struct trace *t, bool write)
+{
+    return tlb_field(t, write ? offsetof(struct tlb_entry, write) : offsetof(struct tlb_entry, read));
+}
+
+void emit_access_or_emulate(struct trace *t, unsigned size_bytes, bool write, emit_access_op *op)
+{
+    emit_lookup(t, tag_field(t, write), size_bytes);
+    t->flags = FLAGS_SAVED;
+    emit_op(t, &t->hot, op);
+    emit_emulate(t, &t->cold, &t->now->insn);
+    emit_jmp(&t->cold, t->hot.at);
+}
+
+void emit_access(struct trace *t, unsigned size_bytes, bool write, bool read_too, emit_access_op *op)
+{
+    const struct regmap *m = t->map;
+    struct emit *e = &t->hot, *c = &t->cold;
+    uint32_t tag = tag_field(t, write);
+    emit_lookup(t, tag, size_bytes);
     uint8_t *fast = e->at;
 
     emit_gs_at(c, 0x33, m->t0, m->t1, tag, EMIT_W);

@@ -5,6 +5,7 @@
 #include <Zydis/Mnemonic.h>
 
 #include "guest/cpu/jit/code.h"
+#include "guest/cpu/jit/emu_vec_host.h"
 #include "guest/cpu/jit/emulate.h"
 #include "guest/cpu/x86/pvclock.h"
 
@@ -41,6 +42,9 @@ uint64_t jit_rip_of_site(const struct jit_vcpu *v, uint32_t site)
 // --- the guest's vector registers -----------------------------------------------------------------
 
 enum { VECTORS = XCR0_X87 | XCR0_SSE | XCR0_AVX };
+// x87's opcode, instruction and data pointer tell of the host: whoever looks at the state (a snapshot,
+// gdb, the guest) finds 0.
+enum { X87_POINTERS_AT = 6, X87_POINTERS_BYTES = 18 };
 
 void jit_vectors_save(struct jit_vcpu *v)
 {
@@ -49,13 +53,36 @@ void jit_vectors_save(struct jit_vcpu *v)
         return;
     __asm__ volatile("xsave64 %0\n\tfninit\n\tldmxcsr %1\n\tvzeroupper"
                      : "=m"(v->state.xsave) : "m"(mxcsr), "a"(VECTORS), "d"(0) : "memory");
+    memset(v->state.xsave + X87_POINTERS_AT, 0, X87_POINTERS_BYTES);
     v->vectors_live = false;
 }
 
 void jit_vectors_load(struct jit_vcpu *v)
 {
+    if (v->vectors_live)
+        return;
     __asm__ volatile("xrstor64 %0" : : "m"(v->state.xsave), "a"(VECTORS), "d"(0) : "memory");
     v->vectors_live = true;
+}
+
+// What an exception of the host is for the guest (SDM volume 3, 2.5, OSXMMEXCPT).
+static unsigned guest_vector(const struct jit_vcpu *v, unsigned vector)
+{
+    return vector == EX_XM && !(v->state.cr4 & CR4_OSXMMEXCPT) ? EX_UD : vector;
+}
+
+void jit_run_on_host(struct jit_vcpu *v, const struct insn *in, void *memory)
+{
+    vec_host_function *function = vec_host_make(v->vec_host, in);
+    if (!function)
+        jit_raise(v, EX_UD, 0);
+    jit_vectors_load(v);
+    jit_split_flags(v);
+    uint32_t result = function(v->state.gpr, memory, v->flags);
+    if (result & VEC_HOST_RAISED)
+        jit_raise(v, guest_vector(v, result & 0xff), 0);
+    v->flags = result;
+    jit_compose_flags(v);
 }
 
 // --- exceptions ---------------------------------------------------------------------------------
@@ -224,7 +251,9 @@ static void enter(struct jit_vcpu *v, struct block *b)
         jit_vectors_load(v);
     v->count.entries++;
     void (*code)(const uint8_t *) = (void (*)(const uint8_t *))code_executable(c, c->stub[STUB_ENTER][b->entry_map]);
+    uint64_t began = __builtin_ia32_rdtsc();
     code(code_executable(c, b->saved_entry));
+    v->spent.code += __builtin_ia32_rdtsc() - began;
     v->in_code = false;
 }
 
@@ -271,7 +300,7 @@ static void after_code(struct jit_vcpu *v)
     case JIT_EXIT_HOST_FAULT:
         v->state.rip = jit_rip_of_site(v, v->site);
         jit_compose_flags(v);
-        jit_raise(v, v->host_fault, 0);
+        jit_raise(v, guest_vector(v, v->host_fault), 0);
     default: break;
     }
 }
@@ -503,6 +532,7 @@ enum vcpu_exit jit_run(struct vcpu *vcpu)
         return VCPU_EXIT_ERROR;
     jit_world_enter(v);
     follow_clock(v);
+    v->run_began = __builtin_ia32_rdtsc();
     v->raised = v->delivering = -1;
     v->debug_skip = true;
     int exit = -1;
@@ -518,6 +548,7 @@ enum vcpu_exit jit_run(struct vcpu *vcpu)
     while (exit < 0 && !v->shut_down)
         exit = step(v);
     jit_vectors_save(v);
+    v->spent.run += __builtin_ia32_rdtsc() - v->run_began;
     jit_world_leave(v);
     if (v->shut_down) {
         v->shut_down = false;

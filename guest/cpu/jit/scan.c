@@ -53,6 +53,7 @@ static bool form_is_made_outside_64(const struct insn *in, uint32_t mode)
     case INSN_SKIP:
     case INSN_CLI:
     case INSN_STI: return true;
+    case INSN_COPY_MASKED: return wide;
     case INSN_COPY:
         // 82 is an alias of 80 that 64-bit mode lacks. What a prefix means for vectors differs.
         return in->bytes[in->opcode_at] != 0x82 && (wide || (!in->vectors && !in->vex));

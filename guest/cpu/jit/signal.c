@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "guest/cpu/jit/code.h"
+#include "guest/cpu/jit/emu_vec_host.h"
 
 static __thread struct jit_vcpu *current;
 
@@ -52,6 +53,23 @@ static void save_registers(struct jit_vcpu *v, const struct fault_site *site, co
         v->flags = (f & (FL_SF | FL_ZF | FL_AF | FL_PF | FL_CF)) << 8 | (f & FL_OF ? 1 : 0);
 }
 
+// The emulator runs the instruction; it raises.
+static void leave_emulated(greg_t *gregs, uint64_t after, unsigned vector)
+{
+    gregs[REG_RAX] = VEC_HOST_RAISED | vector;
+    gregs[REG_RIP] = after;
+}
+
+static void leave_translated(struct jit_vcpu *v, const struct fault_site *site, greg_t *gregs, unsigned vector)
+{
+    save_registers(v, site, gregs);
+    v->site = site->site;
+    v->host_fault = vector;
+    v->exit_kind = JIT_EXIT_HOST_FAULT;
+    gregs[REG_RSP] = v->host_rsp;
+    gregs[REG_RIP] = (uint64_t)code_executable(v->jit->code, v->jit->code->leave);
+}
+
 static void give_up(int signal)
 {
     struct sigaction fallback = {.sa_handler = SIG_DFL};
@@ -64,18 +82,17 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     greg_t *gregs = ((ucontext_t *)context)->uc_mcontext.gregs;
     struct jit_vcpu *v = current;
     const struct fault_site *site = v ? find_site(v->jit->code, gregs[REG_RIP]) : NULL;
+    uint64_t emulated = v ? vec_host_after_fault(v->vec_host, gregs[REG_RIP]) : 0;
     unsigned vector = gregs[REG_TRAPNO];
     bool possible = vector == EX_DE || vector == EX_UD || vector == EX_GP || vector == EX_MF || vector == EX_XM;
-    if (!site || !possible) {
+    if ((!site && !emulated) || !possible) {
         give_up(signal);
         return;
     }
-    save_registers(v, site, gregs);
-    v->site = site->site;
-    v->host_fault = vector;
-    v->exit_kind = JIT_EXIT_HOST_FAULT;
-    gregs[REG_RSP] = v->host_rsp;
-    gregs[REG_RIP] = (uint64_t)code_executable(v->jit->code, v->jit->code->leave);
+    if (emulated)
+        leave_emulated(gregs, emulated, vector);
+    else
+        leave_translated(v, site, gregs, vector);
     gregs[REG_EFL] &= ~(greg_t)(FL_DF | FL_AC | FL_TF);
 }
 

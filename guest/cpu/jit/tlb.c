@@ -254,6 +254,11 @@ static unsigned chunk(uint64_t gpa, unsigned left)
     return n;
 }
 
+static bool is_64bit(const struct jit_vcpu *v)
+{
+    return v->state.efer & EFER_LMA && v->state.seg[X86_CS].attr & SEG_L;
+}
+
 // --- accesses that are no plain one ------------------------------------------------------------
 
 static void part_read(struct jit_vcpu *v, const uint8_t *host, gpa_t gpa, uint8_t *to, unsigned size_bytes)
@@ -297,6 +302,9 @@ static bool part_write(struct jit_vcpu *v, uint8_t *host, gpa_t gpa, const uint8
     return false;
 }
 
+// Outside 64-bit mode linear addresses wrap (SDM volume 1, 3.3.4).
+static uint64_t second_page(const struct jit_vcpu *v, uint64_t va) { return is_64bit(v) ? va : (uint32_t)va; }
+
 // Reaches all of an access; writes are checked on both pages before anything is stored.
 static void open_bounce(struct jit_vcpu *v, uint64_t va, unsigned size_bytes, unsigned context, enum jit_as as, bool write)
 {
@@ -309,7 +317,7 @@ static void open_bounce(struct jit_vcpu *v, uint64_t va, unsigned size_bytes, un
     b->host[1] = NULL;
     b->host[0] = reach(v, va, context, as, write, &b->gpa[0]);
     if (size_bytes > here)
-        b->host[1] = reach(v, va + here, context, as, write, &b->gpa[1]);
+        b->host[1] = reach(v, second_page(v, va + here), context, as, write, &b->gpa[1]);
 }
 
 static void bounce_read(struct jit_vcpu *v)
@@ -360,6 +368,15 @@ static void leave_code(struct jit_vcpu *v, uint64_t rip)
     v->in_code = false;
 }
 
+// In the host's registers, which hold the guest's.
+static bool x87_exception_pends(void)
+{
+    enum { FSW_ES = 0x80 };
+    uint16_t status;
+    __asm__ volatile("fnstsw %0" : "=a"(status));
+    return status & FSW_ES;
+}
+
 // A locked access across two pages runs on a bounce buffer, so everyone else must stand still.
 static bool needs_world(const struct jit_vcpu *v, uint64_t va, const struct access_site *site)
 {
@@ -367,15 +384,17 @@ static bool needs_world(const struct jit_vcpu *v, uint64_t va, const struct acce
            (va & (PAGE_BYTES - 1)) + site->size_bytes > PAGE_BYTES;
 }
 
-void jit_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
+static void serve_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
 {
     struct bounce *b = &v->bounce;
     v->count.misses++;
     v->in_code = true;
     v->site = site->site;
-    check_canonical(v, va, va + site->size_bytes - 1, site->stack);
+    if (site->x87_waits && x87_exception_pends())
+        jit_raise(v, EX_MF, 0);
     if (va & (site->alignment - 1u))
         jit_raise(v, EX_GP, 0);
+    check_canonical(v, va, va + site->size_bytes - 1, site->stack);
     if (needs_world(v, va, site)) {
         v->wants_world = true;
         leave_code(v, jit_rip_of_site(v, site->site));
@@ -398,6 +417,13 @@ void jit_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
     resume_at(v, site, finish ? ACCESS_BOUNCE_RETURN : ACCESS_FAST_RETURN);
 }
 
+void jit_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
+{
+    uint64_t began = call_began(v);
+    serve_miss(v, va, site);
+    call_ended(v, began);
+}
+
 void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site)
 {
     struct bounce *b = &v->bounce;
@@ -408,11 +434,6 @@ void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site)
 }
 
 // --- access.h -------------------------------------------------------------------------------
-
-static bool is_64bit(const struct jit_vcpu *v)
-{
-    return v->state.efer & EFER_LMA && v->state.seg[X86_CS].attr & SEG_L;
-}
 
 static void open_for_c(struct jit_vcpu *v, gva_t at, unsigned size_bytes, enum jit_as as, bool stack, bool write)
 {
@@ -509,6 +530,27 @@ uint8_t *jit_span(struct jit_vcpu *v, gva_t at, bool for_write, enum jit_as as, 
     if (v->watching || (host && for_write && is_code(v, host)))
         return NULL;
     return host;
+}
+
+void *jit_open(struct jit_vcpu *v, gva_t at, unsigned size_bytes, bool read, bool write, bool stack)
+{
+    struct bounce *b = &v->bounce;
+    open_for_c(v, at, size_bytes, JIT_AS_CPL, stack, write);
+    b->in_place = b->host[0] && b->first_bytes == size_bytes;
+    if (b->in_place)
+        return b->host[0];
+    if (read)
+        bounce_read(v);
+    return b->at;
+}
+
+void jit_close(struct jit_vcpu *v)
+{
+    struct bounce *b = &v->bounce;
+    if (!b->in_place)
+        v->leave |= bounce_write(v);
+    else if (is_code(v, b->host[0]))
+        v->leave |= store_to_code(v, b->host[0], b->size_bytes);
 }
 
 // --- locked operations that are emulated --------------------------------------------------------

@@ -24,6 +24,14 @@ static void emit_copy(struct trace *t)
     flags_after(t);
 }
 
+static void emit_copy_masked(struct trace *t)
+{
+    const struct insn *in = &t->now->insn;
+    flags_before_clobber(t);
+    emit_effective_address(t, in);
+    emit_access_or_emulate(t, in->mem_bytes, in->mem_written, op_copy);
+}
+
 // lea takes no segment base, and disturbs no flags.
 static void emit_lea_insn(struct trace *t)
 {
@@ -320,6 +328,7 @@ static void emit_step(struct trace *t)
 {
     switch (t->now->form) {
     case INSN_COPY: emit_copy(t); break;
+    case INSN_COPY_MASKED: emit_copy_masked(t); break;
     case INSN_SKIP: break;
     case INSN_LEA: emit_lea_insn(t); break;
     case INSN_PUSH: emit_push(t); break;
@@ -424,6 +433,7 @@ static uint64_t now_ns(void)
 struct block *translate(struct code *c, struct translation *w)
 {
     uint64_t began = now_ns();
+    code_make_ready(c);
     static __thread struct trace t;
     t.code = c;
     t.want = w;

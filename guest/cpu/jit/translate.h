@@ -73,6 +73,8 @@ void emit_segment(struct trace *t, unsigned segment, unsigned size_bytes);
 // index; a second copy of it may go to the cold part.
 typedef void emit_access_op(struct trace *t, struct emit *e, unsigned base, unsigned index);
 void emit_access(struct trace *t, unsigned size_bytes, bool write, bool read_too, emit_access_op *op);
+// An access that is made only where it hits the table; else the instruction is emulated.
+void emit_access_or_emulate(struct trace *t, unsigned size_bytes, bool write, emit_access_op *op);
 void note_fault_site(struct trace *t, struct emit *e);
 
 // exits.c

@@ -120,6 +120,7 @@ struct jit_vcpu {
     void *unwind[5];            // __builtin_setjmp
     struct { uint64_t gpr[X86_GPRS], rip, rflags; uint8_t cpl; } before;  // jit_commit's
     struct bounce bounce;
+    struct vec_host *vec_host;  // where vector instructions run that the emulator has
     bool vectors_live;          // the guest's vector registers are in the host's
     struct vcpu_debug debug;
     bool watching;              // debug has data watchpoints
@@ -145,7 +146,12 @@ struct jit_vcpu {
     struct page_word pages[CODE_PAGES_MAX];
 
     struct { uint64_t entries, links, jumps, emulated, misses, fills, bounces, walks, flushes, kills,
-             halts, interrupts, exceptions; } count;
+             halts, interrupts, exceptions, world_stops; } count;
+    // Time by the host's TSC: in jit_run, in translated code with its calls to C, in one of 64 such
+    // calls, and asleep.
+    struct { uint64_t run, code, sampled_calls, halted; } spent;
+    uint32_t calls;
+    uint64_t run_began;
 };
 enum { JIT_REQUEST_STOP = 1, JIT_REQUEST_NMI = 2 };
 
@@ -172,6 +178,17 @@ struct jit_engine {
     pthread_mutex_t world;       // held while the world is stopped
     _Atomic uint32_t world_stopping;
 };
+
+// Around a call from translated code to C: one in 64 is timed.
+static inline uint64_t call_began(struct jit_vcpu *v)
+{
+    return ++v->calls & 63 ? 0 : __builtin_ia32_rdtsc();
+}
+static inline void call_ended(struct jit_vcpu *v, uint64_t began)
+{
+    if (began)
+        v->spent.sampled_calls += __builtin_ia32_rdtsc() - began;
+}
 
 static inline struct jit_vcpu *jit_vcpu_of(struct vcpu *vcpu) { return (struct jit_vcpu *)vcpu; }
 

@@ -59,6 +59,7 @@ void jit_world_stop(struct jit_vcpu *v)
     struct jit_engine *jit = v ? v->jit : NULL;
     if (!jit)
         return;
+    v->count.world_stops++;
     atomic_store(&v->safe, 1);
     pthread_mutex_lock(&jit->world);
     atomic_store(&jit->world_stopping, 1);
@@ -91,12 +92,14 @@ void jit_wait(struct jit_vcpu *v)
             deadline = clock_host_deadline_ns(v->vcpu.engine->config.clock, deadline);
         struct timespec at = {deadline / 1000000000, deadline % 1000000000};
         v->count.halts++;
+        uint64_t began = __builtin_ia32_rdtsc();
         jit_world_leave(v);
         mem_thread_offline();
         syscall(SYS_futex, &v->wakes, FUTEX_WAIT_BITSET_PRIVATE, seen, deadline == UINT64_MAX ? NULL : &at, NULL,
                 FUTEX_BITSET_MATCH_ANY);
         mem_thread_online();
         jit_world_enter(v);
+        v->spent.halted += __builtin_ia32_rdtsc() - began;
     }
     atomic_store(&v->waiting, 0);
     apic_timer_poll(&v->apic);
