@@ -7,7 +7,7 @@
 #include "tests/cpu/program.h"
 
 struct comparison {
-    bool dead_flags_may_differ;  // at a fault, in the optimized mode (engine.md, "Flags")
+    bool dead_flags_may_differ;  // at a fault, in the optimized mode (guest/cpu/jit/README.md)
     bool x87_pointers;           // FIP, FDP and FOP too
     uint64_t undefined_flags;    // that the program leaves undefined
     bool user_bit_differs;       // the engine ran at level 0, the host can't
