@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 
 #include "base/bits.h"
+#include "guest/cpu/jit/emu_vec_host.h"
 #include "guest/cpu/jit/emulate.h"
 
 enum { WORLD_BYTES = 1 << 20, WORLD_PAGES = WORLD_BYTES >> PAGE_BITS, NOT_RAISED = -1, SHUT_DOWN = -2 };
@@ -42,7 +43,12 @@ struct jit_vcpu {
     uint64_t port_value, port_written;
     uint16_t port;
     uint64_t tsc;
-    uint8_t vectors[X86_XSAVE_BYTES];  // the "host's" vector registers, as XSAVE would write them
+    _Alignas(64) uint8_t vectors[X86_XSAVE_BYTES];  // the "host's" vector registers, as XSAVE would write them
+    bool vectors_saved;                // they are in the state
+    struct vec_host *vec_host;
+    gva_t opened;                      // by jit_open
+    unsigned opened_bytes;
+    _Alignas(64) uint8_t operand[2 * OPERAND_BYTES_MAX];
 };
 
 struct x86_state *jit_state(struct jit_vcpu *v) { return &v->state; }
@@ -58,8 +64,20 @@ void jit_flush_nonglobal(struct jit_vcpu *v) { v->flushes_nonglobal++; }
 void jit_flush_page(struct jit_vcpu *v, gva_t at) { v->flushed_page = at.u; }
 void jit_check_interrupts(struct jit_vcpu *v) { v->checks++; }
 void jit_halt(struct jit_vcpu *v) { v->halted = true; }
-void jit_vectors_save(struct jit_vcpu *v) { memcpy(v->state.xsave, v->vectors, sizeof v->vectors); }
-void jit_vectors_load(struct jit_vcpu *v) { memcpy(v->vectors, v->state.xsave, sizeof v->vectors); }
+
+void jit_vectors_save(struct jit_vcpu *v)
+{
+    if (!v->vectors_saved)
+        memcpy(v->state.xsave, v->vectors, sizeof v->vectors);
+    v->vectors_saved = true;
+}
+
+void jit_vectors_load(struct jit_vcpu *v)
+{
+    if (v->vectors_saved)
+        memcpy(v->vectors, v->state.xsave, sizeof v->vectors);
+    v->vectors_saved = false;
+}
 
 void jit_commit(struct jit_vcpu *v)
 {
@@ -136,6 +154,58 @@ void jit_store_bytes(struct jit_vcpu *v, gva_t at, const void *bytes, size_t siz
         *world_at(v, at.u + n, true, as, false) = ((const uint8_t *)bytes)[n];
 }
 
+void *jit_open(struct jit_vcpu *v, gva_t at, unsigned size, bool read, bool write, bool stack)
+{
+    uint8_t *operand = v->operand + (at.u & 63);
+    for (unsigned n = 0; n < size; n++)
+        operand[n] = *world_at(v, at.u + n, write, JIT_AS_CPL, stack);
+    if (!read)
+        memset(operand, 0xcc, size);
+    v->opened = at;
+    v->opened_bytes = size;
+    return operand;
+}
+
+void jit_close(struct jit_vcpu *v)
+{
+    jit_store_bytes(v, v->opened, v->operand + (v->opened.u & 63), v->opened_bytes, JIT_AS_CPL);
+}
+
+// The guest's vector registers are the host's while the function runs.
+static uint32_t call_with_vectors(vec_host_function *function, struct jit_vcpu *v, void *memory, uint32_t flags)
+{
+    static const uint32_t mxcsr = 0x1f80;
+    struct { uint64_t *gpr; void *memory; uint64_t flags; uint8_t *vectors; vec_host_function *function; } call =
+        {v->state.gpr, memory, flags, v->vectors, function};
+    __asm__ volatile("sub $136, %%rsp\n\t"  // the red zone
+                     "mov %[call], %%rbx\n\tmov 24(%%rbx), %%r12\n\t"
+                     "mov $7, %%eax\n\txor %%edx, %%edx\n\txrstor64 (%%r12)\n\t"
+                     "mov (%%rbx), %%rdi\n\tmov 8(%%rbx), %%rsi\n\tmov 16(%%rbx), %%rdx\n\tcall *32(%%rbx)\n\t"
+                     "mov %%rax, 16(%%rbx)\n\t"
+                     "mov $7, %%eax\n\txor %%edx, %%edx\n\txsave64 (%%r12)\n\tfninit\n\tldmxcsr %[mxcsr]\n\t"
+                     "vzeroall\n\tadd $136, %%rsp"
+                     : : [call] "r"(&call), [mxcsr] "m"(mxcsr)
+                     : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+                       "memory", "cc", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0",
+                       "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+                       "xmm12", "xmm13", "xmm14", "xmm15");
+    return call.flags;
+}
+
+// A test that expects the host to raise something installs a handler that uses vec_host_after_fault.
+void jit_run_on_host(struct jit_vcpu *v, const struct insn *insn, void *memory)
+{
+    uint64_t f = v->state.rflags;
+    uint32_t flags = (f & (FL_SF | FL_ZF | FL_AF | FL_PF | FL_CF)) << 8 | FL_FIXED << 8 | (f & FL_OF ? 1 : 0);
+    vec_host_function *function = vec_host_make(v->vec_host, insn);
+    assert_non_null(function);
+    jit_vectors_load(v);
+    flags = call_with_vectors(function, v, memory, flags);
+    if (flags & VEC_HOST_RAISED)
+        jit_raise(v, flags & 0xff, 0);
+    v->state.rflags = (f & ~(uint64_t)FL_ARITH) | (flags >> 8 & FL_ARITH & ~FL_OF) | (flags & 1 ? FL_OF : 0);
+}
+
 uint8_t *jit_span(struct jit_vcpu *v, gva_t at, bool write, enum jit_as as, size_t *size)
 {
     uint8_t *host = world_at(v, at.u, write, as, false);
@@ -179,8 +249,10 @@ static const struct apic_ops world_apic = {world_wake, world_eoi};
 static struct jit_vcpu *world_create(uint64_t origin)
 {
     struct err err = {0};
-    struct jit_vcpu *v = calloc(1, sizeof *v);
+    struct jit_vcpu *v = aligned_alloc(64, sizeof *v);
+    memset(v, 0, sizeof *v);
     v->origin = origin;
+    v->vec_host = vec_host_create(&err);
     int fixed = origin ? MAP_FIXED_NOREPLACE : 0;
     v->bytes = mmap(origin ? (void *)origin : NULL, WORLD_BYTES, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
@@ -207,6 +279,7 @@ static void world_destroy(struct jit_vcpu *v)
     mem_destroy(v->memory);
     mem_destroy(v->ports);
     clock_destroy(v->clock);
+    vec_host_destroy(v->vec_host);
     munmap(v->bytes, WORLD_BYTES);
     free(v);
 }
@@ -241,6 +314,7 @@ static inline int world_run(struct jit_vcpu *v, const uint8_t *bytes, size_t siz
     jit_commit(v);
     if (!setjmp(v->out))
         jit_emulate(v, &insn);
+    jit_vectors_load(v);
     return v->vector;
 }
 #define RUN(v, ...) world_run(v, (const uint8_t[]){__VA_ARGS__}, sizeof (const uint8_t[]){__VA_ARGS__})
