@@ -3,6 +3,9 @@
 // Re-emits a guest instruction with the same operation: its bytes, with ModRM, SIB and the REX or VEX
 // bits patched. Guest RSP lives in another register; a memory operand lies at a host address.
 #include "guest/cpu/jit/copy.h"
+
+#include <Zydis/Mnemonic.h>
+
 #include "guest/cpu/x86/state.h"
 
 static bool is_rex(const struct insn *in, uint8_t byte)
@@ -37,9 +40,19 @@ static const struct insn_operand *high_byte_operand(const struct insn *in)
     return NULL;
 }
 
+static bool immediate_names_register(const struct insn *in)
+{
+    return in->mnemonic == ZYDIS_MNEMONIC_VBLENDVPS || in->mnemonic == ZYDIS_MNEMONIC_VBLENDVPD ||
+           in->mnemonic == ZYDIS_MNEMONIC_VPBLENDVB;
+}
+
+// Outside 64-bit mode there are eight registers, and the bit for the others means nothing.
 static void emit_tail(struct emit *e, const struct insn *in)
 {
-    emit_bytes(e, in->bytes + in->imm_at, in->length - in->imm_at);
+    if (in->mode != INSN_64 && immediate_names_register(in))
+        emit8(e, in->bytes[in->imm_at] & 0x7f);
+    else
+        emit_bytes(e, in->bytes + in->imm_at, in->length - in->imm_at);
 }
 
 static void emit_vex(struct emit *e, const struct insn *in, const struct regmap *m, unsigned reg, unsigned index,
@@ -48,8 +61,8 @@ static void emit_vex(struct emit *e, const struct insn *in, const struct regmap 
     const uint8_t *p = in->bytes + in->opcode_at;
     bool short_form = p[-2] == 0xc5;
     uint8_t map = short_form ? 1 : p[-2] & 0x1f, last = p[-1];
-    unsigned vvvv = field(in, INSN_FIELD_VVVV, ~last >> 3 & 15, m);
-    uint8_t w = short_form ? 0 : last & 0x80;
+    unsigned vvvv = field(in, INSN_FIELD_VVVV, ~last >> 3 & (in->mode == INSN_64 ? 15 : 7), m);
+    uint8_t w = in->rex_w ? 0x80 : 0;
     emit8(e, 0xc4);
     emit8(e, (reg & 8 ? 0 : 0x80) | (index & 8 ? 0 : 0x40) | (base & 8 ? 0 : 0x20) | map);
     emit8(e, w | (~vvvv & 15) << 3 | (last & 7));

@@ -189,7 +189,12 @@ static void take_flags(struct insn *insn, const ZydisDecodedInstruction *z)
 
 static enum insn_vectors vectors_of(const ZydisDecodedInstruction *z)
 {
-    switch (z->mnemonic) {  // of vector sets, but on general registers
+    switch (z->mnemonic) {
+    case ZYDIS_MNEMONIC_FCOMI:
+    case ZYDIS_MNEMONIC_FCOMIP:
+    case ZYDIS_MNEMONIC_FUCOMI:
+    case ZYDIS_MNEMONIC_FUCOMIP: return INSN_X87;  // of the Pentium Pro's set
+    // Of vector sets, but on general registers.
     case ZYDIS_MNEMONIC_LFENCE:
     case ZYDIS_MNEMONIC_MFENCE:
     case ZYDIS_MNEMONIC_SFENCE:
@@ -377,6 +382,24 @@ static bool is_masked_move(const ZydisDecodedInstruction *z)
            z->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVD || z->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ;
 }
 
+// What can't be said with a REX prefix, which RSP's home may need: AH to BH; and F3 before XCHG, which then may be
+// PAUSE.
+static bool repeats_for_nothing(const ZydisDecodedInstruction *z, const struct insn *insn)
+{
+    for (unsigned i = 0; i < z->raw.prefix_count; i++)
+        if (z->raw.prefixes[i].value == 0xf2 || z->raw.prefixes[i].value == 0xf3)
+            return insn->rsp_fields & INSN_FIELD_OPCODE;
+    return false;
+}
+
+static bool names_high_byte(const struct insn *insn)
+{
+    for (unsigned i = 0; i < insn->operands; i++)
+        if (insn->op[i].kind == INSN_REG && insn->op[i].high_byte)
+            return true;
+    return false;
+}
+
 static enum insn_form form_of(const ZydisDecodedInstruction *z, const struct insn *insn, bool hidden_memory)
 {
     if (does_nothing(z))
@@ -397,16 +420,39 @@ static enum insn_form form_of(const ZydisDecodedInstruction *z, const struct ins
         return INSN_EMULATE;
     if (is_masked_move(z))
         return INSN_COPY_MASKED;
+    if (insn->rsp_fields && (names_high_byte(insn) || repeats_for_nothing(z, insn)))
+        return INSN_EMULATE;
     bool plain = set_is_plain(z) && category_is_plain(z->meta.category) && mnemonic_is_plain(z, insn);
     return plain ? INSN_COPY : INSN_EMULATE;
 }
 
-// R, X, B and W of a two- or three-byte VEX prefix, put as in a REX byte.
-static uint8_t rex_of_vex(const uint8_t *vex)
+// Outside 64-bit mode, W means nothing where it would choose a general register's size.
+static bool vex_w_is_ignored(const ZydisDecodedInstruction *z)
+{
+    switch (z->mnemonic) {
+    case ZYDIS_MNEMONIC_VMOVD:
+    case ZYDIS_MNEMONIC_VPINSRD:
+    case ZYDIS_MNEMONIC_VPEXTRD:
+    case ZYDIS_MNEMONIC_VCVTSI2SS:
+    case ZYDIS_MNEMONIC_VCVTSI2SD:
+    case ZYDIS_MNEMONIC_VCVTSS2SI:
+    case ZYDIS_MNEMONIC_VCVTSD2SI:
+    case ZYDIS_MNEMONIC_VCVTTSS2SI:
+    case ZYDIS_MNEMONIC_VCVTTSD2SI: return true;
+    default: return z->meta.isa_set == ZYDIS_ISA_SET_BMI1 || z->meta.isa_set == ZYDIS_ISA_SET_BMI2;
+    }
+}
+
+// R, X, B and W of a two- or three-byte VEX prefix, put as in a REX byte. Outside 64-bit mode there are
+// eight registers only, whatever the bits say (SDM volume 2, 2.3.5).
+static uint8_t rex_of_vex(const uint8_t *vex, const ZydisDecodedInstruction *z)
 {
     if (vex[0] == 0xc5)
         return 0x40 | (vex[1] & 0x80 ? 0 : 4);
-    return 0x40 | (~vex[1] >> 5 & 7) | (vex[2] & 0x80 ? 8 : 0);
+    uint8_t w = vex[2] & 0x80 ? 8 : 0;
+    if (z->machine_mode != ZYDIS_MACHINE_MODE_LONG_64)
+        return 0x40 | (vex_w_is_ignored(z) ? 0 : w);
+    return 0x40 | (~vex[1] >> 5 & 7) | w;
 }
 
 static uint8_t tail_offset(const struct insn *insn, const ZydisDecodedInstruction *z)
@@ -433,7 +479,7 @@ static void take_encoding(struct insn *insn, const ZydisDecodedInstruction *z)
     insn->modrm_at = insn->has_modrm ? z->raw.modrm.offset : 0;
     insn->modrm = insn->has_modrm ? insn->bytes[insn->modrm_at] : 0;
     if (insn->vex) {
-        insn->rex = rex_of_vex(insn->bytes + z->raw.vex.offset);
+        insn->rex = rex_of_vex(insn->bytes + z->raw.vex.offset, z);
         insn->opcode_at = z->raw.vex.offset + z->raw.vex.size;
     } else {
         insn->opcode_at = z->raw.prefix_count;
