@@ -177,6 +177,7 @@ void emu_xadd(struct emu *e)
         return;
     }
     gva_t at = emu_address(e, size, true);
+    jit_check_store(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);
     do {
         flags = e->s->rflags;
         expected = old = jit_load(e->v, at, size, JIT_AS_CPL, e->i->segment == X86_SS);

@@ -103,6 +103,7 @@ void emu_fnstenv(struct emu *e)
     gva_t at = emu_address(e, ENVIRONMENT_WORDS * size, true);
     emu_vectors_open(e);
     build_environment(e->s->xsave, image, size);
+    jit_check_store(e->v, at, word_bytes(e), JIT_AS_CPL, e->i->segment == X86_SS);
     jit_store_bytes(e->v, at, image, ENVIRONMENT_WORDS * size, JIT_AS_CPL);
     xs_put(e->s->xsave, XS_FCW, xs_get(e->s->xsave, XS_FCW, 2) | FCW_MASKS, 2);
     close_x87(e);
@@ -116,6 +117,7 @@ void emu_fldenv(struct emu *e)
     gva_t at = emu_address(e, ENVIRONMENT_WORDS * size, false);
     emu_vectors_open(e);
     emu_need_no_x87_exception(e);
+    jit_load(e->v, at, word_bytes(e), JIT_AS_CPL, e->i->segment == X86_SS);  // that it is aligned, if that is checked
     jit_load_bytes(e->v, at, image, ENVIRONMENT_WORDS * size, JIT_AS_CPL);
     take_environment(e->s->xsave, image, size);
     close_x87(e);
@@ -139,6 +141,7 @@ void emu_fnsave(struct emu *e)
     build_environment(e->s->xsave, image, word_bytes(e));
     for (unsigned n = 0; n < 8; n++)
         emu_copy(image + head + ST_BYTES * n, e->s->xsave + XS_ST + ST_STRIDE * n, ST_BYTES);
+    jit_check_store(e->v, at, word_bytes(e), JIT_AS_CPL, e->i->segment == X86_SS);
     jit_store_bytes(e->v, at, image, head + 8 * ST_BYTES, JIT_AS_CPL);
     init_x87(e);
 }
@@ -151,6 +154,7 @@ void emu_frstor(struct emu *e)
     gva_t at = emu_address(e, head + 8 * ST_BYTES, false);
     emu_vectors_open(e);
     emu_need_no_x87_exception(e);
+    jit_load(e->v, at, word_bytes(e), JIT_AS_CPL, e->i->segment == X86_SS);  // that it is aligned, if that is checked
     jit_load_bytes(e->v, at, image, head + 8 * ST_BYTES, JIT_AS_CPL);
     take_environment(e->s->xsave, image, word_bytes(e));
     for (unsigned n = 0; n < 8; n++)

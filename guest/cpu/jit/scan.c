@@ -112,7 +112,7 @@ static enum insn_form decide(const struct trace *t, const struct insn *in)
         return INSN_EMULATE;
     if (in->form == INSN_COPY && in->mem_bytes > 64)
         return INSN_EMULATE;
-    if (mode & MODE_ALIGNED && !in->vectors && (has_memory(in) || is_stack_form(in->form)))
+    if (mode & MODE_ALIGNED && (has_memory(in) || is_stack_form(in->form)))
         return INSN_EMULATE;
     if (in->form == INSN_COPY && has_memory(in) && !in->mem_bytes)
         return INSN_EMULATE;

@@ -435,15 +435,34 @@ void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site)
 
 // --- access.h -------------------------------------------------------------------------------
 
-static void open_for_c(struct jit_vcpu *v, gva_t at, unsigned size_bytes, enum jit_as as, bool stack, bool write)
+static void open_checked(struct jit_vcpu *v, gva_t at, unsigned size_bytes, enum jit_as as, bool write)
 {
-    if (is_64bit(v) || v->state.efer & EFER_LMA)
-        check_canonical(v, at.u, at.u + size_bytes - 1, stack);
-    if (as == JIT_AS_CPL && v->mode & MODE_ALIGNED && size_bytes <= 8 && at.u & (size_bytes - 1))
-        jit_raise(v, EX_AC, 0);
     if (v->watching && as == JIT_AS_CPL)
         watch(v, at.u, size_bytes, write);
     open_bounce(v, at.u, size_bytes, jit_context(v, as), as, write);
+}
+
+// SDM volume 3, table 6-7; vectors of 32 bytes as AMD's CPUs do it.
+static unsigned natural_alignment(unsigned size_bytes)
+{
+    return size_bytes >= 16 ? 16 : size_bytes >= 8 ? 8 : size_bytes;
+}
+
+static void open_for_c(struct jit_vcpu *v, gva_t at, unsigned size_bytes, enum jit_as as, bool stack, bool write)
+{
+    if (v->state.efer & EFER_LMA)
+        check_canonical(v, at.u, at.u + size_bytes - 1, stack);
+    if (as == JIT_AS_CPL && v->mode & MODE_ALIGNED && at.u & (natural_alignment(size_bytes) - 1))
+        jit_raise(v, EX_AC, 0);
+    open_checked(v, at, size_bytes, as, write);
+}
+
+// Part of an area, whatever its alignment.
+static void open_bytes(struct jit_vcpu *v, gva_t at, unsigned size_bytes, enum jit_as as, bool write)
+{
+    if (v->state.efer & EFER_LMA)
+        check_canonical(v, at.u, at.u + size_bytes - 1, false);
+    open_checked(v, at, size_bytes, as, write);
 }
 
 // One access of the exact size: other vCPUs must not see it torn.
@@ -501,7 +520,7 @@ void jit_load_bytes(struct jit_vcpu *v, gva_t at, void *bytes, size_t size_bytes
 {
     for (size_t done = 0, n; done < size_bytes; done += n) {
         n = size_bytes - done < 64 ? size_bytes - done : 64;
-        open_for_c(v, GVA(at.u + done), n, as, false, false);
+        open_bytes(v, GVA(at.u + done), n, as, false);
         bounce_read(v);
         memcpy((uint8_t *)bytes + done, v->bounce.at, n);
     }
@@ -515,7 +534,7 @@ void jit_store_bytes(struct jit_vcpu *v, gva_t at, const void *bytes, size_t siz
         jit_check_store(v, GVA(at.u + size_bytes - 1), 1, as, false);
     for (size_t done = 0, n; done < size_bytes; done += n) {
         n = size_bytes - done < 64 ? size_bytes - done : 64;
-        open_for_c(v, GVA(at.u + done), n, as, false, true);
+        open_bytes(v, GVA(at.u + done), n, as, true);
         memcpy(v->bounce.at, (const uint8_t *)bytes + done, n);
         if (bounce_write(v))
             v->leave = true;
