@@ -115,15 +115,22 @@ static void compare_images(struct report *r, const uint8_t *host, const uint8_t 
         }
 }
 
-// The kernel calls pages that a user may not reach at all present (Linux: set_signal_archinfo).
+// The kernel calls pages that a user may not reach at all present (Linux: set_signal_archinfo), from the
+// page below the canonical addresses' end on.
+#define USER_END (BIT(47) - PROGRAM_PAGE)
 static uint32_t error_code_of(const struct outcome *o, const struct comparison *how)
 {
     uint32_t code = o->error_code;
-    if (o->vector == EX_PF && o->cr2 >> 47)
+    if (o->vector == EX_PF && o->cr2 >= USER_END)
         code |= PF_PRESENT;
     if (o->vector == EX_PF && how->user_bit_differs)
         code &= ~PF_USER;
     return code;
+}
+
+static uint64_t fault_address(const struct outcome *o, const struct comparison *how)
+{
+    return how->area_faulted ? o->cr2 & ~UINT64_C(0xfff) : o->cr2;
 }
 
 static void compare(struct report *r, const struct outcome *host, const struct outcome *guest,
@@ -138,7 +145,7 @@ static void compare(struct report *r, const struct outcome *host, const struct o
     expand_xsave(&guest->registers, guest_area);
     differ(r, "vector", host->vector, guest->vector);
     differ(r, "error code", error_code_of(host, how), error_code_of(guest, how));
-    differ(r, "cr2", host->cr2, guest->cr2);
+    differ(r, "cr2", fault_address(host, how), fault_address(guest, how));
     compare_registers(r, &host->registers, &guest->registers, flags);
     compare_x87(r, host_area, guest_area, how->x87_pointers);
     compare_vectors(r, host_area, guest_area);

@@ -10,6 +10,7 @@ struct comparison {
     bool dead_flags_may_differ;  // at a fault, in the optimized mode (guest/cpu/jit/README.md)
     bool x87_pointers;           // FIP, FDP and FOP too
     uint64_t undefined_flags;    // that the program leaves undefined
+    bool area_faulted;           // anywhere in the page that it faulted on
     bool user_bit_differs;       // the engine ran at level 0, the host can't
 };
 

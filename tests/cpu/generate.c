@@ -363,10 +363,10 @@ bool append_random(struct generator *g)
     return true;
 }
 
-void generate(struct program *program, uint64_t seed, bool x87_pointers, bool user_only)
+void generate(struct program *program, uint64_t seed, bool x87_pointers, bool supervisor)
 {
     struct generator g = {.random = {seed}, .program = program, .x87_pointers = x87_pointers,
-                          .user_only = user_only};
+                          .supervisor = supervisor};
     *program = (struct program){.image_seed = seed ^ 0x5bd1e995};
     random_registers(&g, &program->start);
     program->code_offset = random_percent(&g.random, 30) ? PROGRAM_PAGE - below(&g, 48) : below(&g, 2 * PROGRAM_PAGE);

@@ -19,12 +19,12 @@ struct generator {
     struct program *program;
     bool low[X86_GPRS], high[X86_GPRS], small[X86_GPRS];  // what a register surely still holds
     bool x87_pointers;  // instructions that store FIP and FDP are made, too
-    bool user_only;     // privileged ones, too: they fault
+    bool supervisor;    // it will run at level 0 on the engine: nothing that level 3 does otherwise
 };
 
 // Which instruction sets may be used: the host's, and of those only what support has (null: all).
 void generator_prepare(const struct x86_support *support);
-void generate(struct program *program, uint64_t seed, bool x87_pointers, bool user_only);
+void generate(struct program *program, uint64_t seed, bool x87_pointers, bool supervisor);
 
 // For snippets.c.
 struct instruction *append(struct generator *g, const void *bytes, unsigned length);

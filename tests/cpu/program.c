@@ -85,26 +85,21 @@ void program_image(struct program *program, uint8_t image[IMAGE_BYTES])
     program->start.rip = instruction_address(program, 0);
 }
 
-uint64_t program_undefined_flags(const struct program *program, const uint8_t image[IMAGE_BYTES],
-                                 bool *consumed)
+bool program_moves_area(const uint8_t image[IMAGE_BYTES], uint64_t address)
 {
     ZydisDecoder decoder;
     ZydisDecodedInstruction insn;
-    uint64_t undefined = 0;
-    *consumed = false;
+    uint64_t at = address - CODE_ADDRESS;
     ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    for (unsigned i = 0; i < program->count; i++) {
-        const uint8_t *bytes = image + (instruction_address(program, i) - CODE_ADDRESS);
-        if (program->instructions[i].dropped ||
-            !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, bytes, INSTRUCTION_BYTES, &insn)) ||
-            !insn.cpu_flags)
-            continue;
-        const ZydisAccessedFlags *f = insn.cpu_flags;
-        *consumed |= f->tested & undefined;
-        undefined &= ~(uint64_t)(f->modified | f->set_0 | f->set_1);
-        undefined |= f->undefined;
+    if (at > CODE_PAGES * PROGRAM_PAGE - INSTRUCTION_BYTES ||
+        !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, image + at, INSTRUCTION_BYTES, &insn)))
+        return false;
+    switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_FLDENV: case ZYDIS_MNEMONIC_FNSTENV: case ZYDIS_MNEMONIC_FRSTOR: case ZYDIS_MNEMONIC_FNSAVE:
+    case ZYDIS_MNEMONIC_FXRSTOR: case ZYDIS_MNEMONIC_FXRSTOR64: case ZYDIS_MNEMONIC_FXSAVE: case ZYDIS_MNEMONIC_FXSAVE64:
+        return true;
+    default: return false;
     }
-    return undefined;
 }
 
 void program_print(const struct program *program, const uint8_t image[IMAGE_BYTES])

@@ -80,9 +80,11 @@ bool random_percent(struct randomness *r, unsigned percent);
 // Fills image with what memory holds at the start, code included, and sets start.rip.
 void program_image(struct program *program, uint8_t image[IMAGE_BYTES]);
 uint64_t instruction_address(const struct program *program, unsigned index);
-// Flags that are undefined at the program's end, by the manual. Sets *consumed if an instruction
-// reads one that is undefined by then, so that anything may follow. Branches are taken as not taken.
-uint64_t program_undefined_flags(const struct program *program, const uint8_t image[IMAGE_BYTES],
+// Flags that may be undefined, by the manual, where the program ended at rip. Sets *consumed if an
+// instruction may have read such a flag, so that anything may follow. image: at the start.
+uint64_t program_undefined_flags(const struct program *program, const uint8_t image[IMAGE_BYTES], uint64_t rip,
                                  bool *consumed);
+// Is the instruction at address one that loads or saves many words, so that it is the CPU's choice which is first?
+bool program_moves_area(const uint8_t image[IMAGE_BYTES], uint64_t address);
 // Prints the program, one instruction a line.
 void program_print(const struct program *program, const uint8_t image[IMAGE_BYTES]);

@@ -237,6 +237,8 @@ static void flags_through_stack(struct generator *g)
         flags |= FL_AC;
     if (percent(g, 10))
         flags |= FL_TF;
+    if (g->supervisor)  // level 3 can't clear it
+        flags |= FL_IF;
     uint8_t bytes[5] = {0x68};  // push imm32
     memcpy(bytes + 1, &flags, 4);
     append(g, bytes, sizeof bytes);
@@ -344,7 +346,7 @@ void append_snippet(struct generator *g)
     };
     if (percent(g, 2))
         undefined_opcode(g);
-    else if (percent(g, 2) && g->user_only)
+    else if (percent(g, 2) && !g->supervisor)
         privileged(g);
     else
         snippets[below(g, ARRAY_SIZE(snippets))](g);
