@@ -174,6 +174,14 @@ struct block *code_find(struct code *c, uint32_t page, unsigned offset, uint32_t
     return b;
 }
 
+unsigned code_variants(const struct code *c, uint32_t page, unsigned offset, uint32_t mode)
+{
+    unsigned n = 0;
+    for (const struct block *b = c->pages[page].blocks; b; b = b->next_in_page[b->page[0] == page ? 0 : 1])
+        n += b->page[0] == page && b->offset == offset && b->mode == mode;
+    return n;
+}
+
 static void mark_decoded(struct code *c, const struct block *b)
 {
     for (unsigned i = 0; i < BLOCK_RANGES; i++)

@@ -158,6 +158,9 @@ struct block *code_find(struct code *code, uint32_t page, unsigned offset, uint3
 void code_add(struct code *code, struct block *block);
 void code_kill(struct code *code, struct block *block);
 void code_link(struct code *code, struct link *link, struct block *target);
+// How many register maps there are translations of this code for.
+unsigned code_variants(const struct code *code, uint32_t page, unsigned offset, uint32_t mode);
+enum { CODE_VARIANTS_MAX = 4 };
 // A store to [offset, offset + bytes) of a page: kills what was made from those bytes. True if anything was.
 bool code_store(struct code *code, uint64_t ram_page, unsigned offset, unsigned size_bytes);
 

@@ -157,6 +157,18 @@ static struct block *find_in_page(struct jit_vcpu *v, uint32_t page, unsigned of
     return b;
 }
 
+// Code that is reached with many register maps gets few translations; the link changes the map then.
+static unsigned map_to_use(struct jit_vcpu *v, const struct translation *t)
+{
+    struct code *c = v->jit->code;
+    if (t->entry_map == REGMAP_CANONICAL)
+        return t->entry_map;
+    pthread_mutex_lock(&c->lock);
+    unsigned variants = code_variants(c, t->page, t->offset, t->mode);
+    pthread_mutex_unlock(&c->lock);
+    return variants < CODE_VARIANTS_MAX ? t->entry_map : REGMAP_CANONICAL;
+}
+
 struct block *jit_find(struct jit_vcpu *v, uint32_t mode, unsigned entry_map)
 {
     uint64_t pc = jit_linear_pc(v);
@@ -169,6 +181,7 @@ struct block *jit_find(struct jit_vcpu *v, uint32_t mode, unsigned entry_map)
         struct block *b = find_in_page(v, t.page, t.offset, mode, entry_map);
         if (!b) {
             uint64_t epoch = v->jit->code->emptied;
+            t.entry_map = map_to_use(v, &t);
             b = make(v, &t, pc);
             if (!b && epoch == v->jit->code->emptied)
                 return NULL;

@@ -331,7 +331,7 @@ static struct block *next_block(struct jit_vcpu *v, uint32_t mode)
     if (l && link_is_for(v, l, mode)) {
         struct block *b = jit_find(v, mode, l->source->map);
         pthread_mutex_lock(&c->lock);
-        if (b && v->link_epoch == c->emptied && !b->dead && !l->source->dead && !l->target)
+        if (b && v->link_epoch == c->emptied && !b->dead && !l->source->dead && !l->target && code_has_room(c))
             code_link(c, l, b);
         pthread_mutex_unlock(&c->lock);
         return b;
@@ -533,6 +533,7 @@ enum vcpu_exit jit_run(struct vcpu *vcpu)
     jit_world_enter(v);
     follow_clock(v);
     v->run_began = __builtin_ia32_rdtsc();
+    v->wakes_seen = atomic_load(&v->wakes) - 1;  // a loaded state may have interrupts waiting
     v->raised = v->delivering = -1;
     v->debug_skip = true;
     int exit = -1;
