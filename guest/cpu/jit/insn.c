@@ -552,9 +552,11 @@ int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum 
 {
     ZydisDecodedInstruction z;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    uint8_t copy[INSN_BYTES_MAX];
     if (available > INSN_BYTES_MAX)
         available = INSN_BYTES_MAX;
-    ZyanStatus status = ZydisDecoderDecodeFull(decoder(mode), bytes, available, &z, operands);
+    memcpy(copy, bytes, available);
+    ZyanStatus status = ZydisDecoderDecodeFull(decoder(mode), copy, available, &z, operands);
     if (status == ZYDIS_STATUS_NO_MORE_DATA)
         return -ERANGE;
     if (!ZYAN_SUCCESS(status))
@@ -562,7 +564,7 @@ int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum 
     *insn = (struct insn){.mnemonic = z.mnemonic, .length = z.length, .mode = mode, .isa = z.meta.isa_set,
                           .operand_bytes = z.operand_width / 8, .address_bytes = z.address_width / 8,
                           .stack_bytes = z.stack_width / 8};
-    memcpy(insn->bytes, bytes, z.length);
+    memcpy(insn->bytes, copy, z.length);
     take_encoding(insn, &z);
     bool hidden_memory = take_operands(insn, &z, operands);
     if (sib_without_base(insn)) {  // Zydis names r13d there under a 67 prefix and REX.B

@@ -80,5 +80,6 @@ enum insn_form {
 };
 
 // Decodes the instruction at bytes. 0; -EINVAL: it is none (#UD); -ERANGE: more than available
-// bytes are needed (at most INSN_BYTES_MAX).
+// bytes are needed (at most INSN_BYTES_MAX). The bytes may be the guest's own memory, which another
+// vCPU changes meanwhile: they are read once.
 int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum insn_mode mode);
