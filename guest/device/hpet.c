@@ -7,7 +7,7 @@
 #include "base/bits.h"
 #include "guest/device/ticks.h"
 
-// Registers of 64 bits ("Memory Map and Register Definitions").
+// Registers of 64 bits (section 2.3.1, table 2).
 enum { CAPABILITIES = 0x00, CONFIG = 0x10, STATUS = 0x20, COUNTER = 0xf0, TIMER0 = 0x100,
        TIMER_STRIDE = 0x20 };
 enum { TIMER_CONFIG = 0x00, TIMER_COMPARE = 0x08 };
@@ -318,7 +318,7 @@ static void write_register(struct hpet *h, uint64_t reg, uint64_t value, uint64_
     }
 }
 
-// "Accesses must be 32 or 64 bits, aligned" (section 2.3.1); a narrower read gives its part.
+// Accesses are meant to be aligned and of 32 or 64 bits; a narrower read gives its part.
 static uint64_t hpet_read(struct device *dev, uint64_t offset, unsigned size_bytes)
 {
     struct hpet *h = to_hpet(dev);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Power management of the ICH9 south bridge: the ACPI register block that the LPC bridge shows at
-// its PMBASE (ICH9 data sheet, "Power Management I/O Registers"; ACPI specification 6.4, section
-// 4.8), and the APM control and status ports 0xb2 and 0xb3.
+// its PMBASE (ICH9 data sheet, "Power Management I/O Registers"; ACPI specification 6.4, chapter
+// 4), and the APM control and status ports 0xb2 and 0xb3.
 //
 // There is no system management mode, so what a BIOS would do in it for a write to port 0xb2 is done
 // at once: it hands the ACPI registers to the operating system, or takes them back. SMI_EN and

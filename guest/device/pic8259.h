@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The pair of 8259A interrupt controllers of a PC, as in Intel's 8259A data sheet (order number
-// 231468) and, for the edge/level registers, the ICH9 data sheet, "Interrupt Controller I/O
+// The pair of 8259A interrupt controllers of a PC, as in Intel's 8259A data sheet and, for the
+// edge/level registers ELCR1 and ELCR2, the ICH9 data sheet, "8259 Interrupt Controller (PIC)
 // Registers". The second controller's output is wired to IR2 of the first.
 //
 // Modelled: initialization, fixed and rotating priority, automatic and specific end of interrupt,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// 8254 interval timer, as in Intel's 8254 data sheet (order number 231164), and the PC's port 0x61
+// 8254 interval timer, as in Intel's 8254 data sheet, and the PC's port 0x61
 // (ICH9 data sheet, "NMI Status and Control Register"), which holds the gate and the output of
 // channel 2.
 //

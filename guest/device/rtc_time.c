@@ -129,7 +129,7 @@ void rtc_thaw(struct rtc *r, uint64_t at_ns)
     r->base_s = frozen_seconds(r);
 }
 
-// "The first update cycle begins one-half second later" (Register A, divider control).
+// A divider that comes out of reset has its first second half over (Register A).
 void rtc_release_divider(struct rtc *r, uint64_t at_ns)
 {
     r->base_ns = (int64_t)at_ns - DIVIDER_START_NS;
