@@ -157,10 +157,9 @@ void jit_store_bytes(struct jit_vcpu *v, gva_t at, const void *bytes, size_t siz
 void *jit_open(struct jit_vcpu *v, gva_t at, unsigned size, bool read, bool write, bool stack)
 {
     uint8_t *operand = v->operand + (at.u & 63);
+    (void)read;
     for (unsigned n = 0; n < size; n++)
         operand[n] = *world_at(v, at.u + n, write, JIT_AS_CPL, stack);
-    if (!read)
-        memset(operand, 0xcc, size);
     v->opened = at;
     v->opened_bytes = size;
     return operand;

@@ -4,103 +4,10 @@
 // natively with the same registers and memory; registers, flags and memory must be the same, the
 // flags that manuals call undefined too. The guest's memory lies at its own address in the host.
 #include <Zydis/Zydis.h>
-#include <signal.h>
-#include <ucontext.h>
 
-#include "tests/unit/emulate_world.h"
+#include "tests/unit/emulate_native.h"
 
-enum { ORIGIN = 0x10000000, MIDDLE = ORIGIN + WORLD_BYTES / 2, WINDOW = 16 << 10,
-       CONTEXT = 0x20000000, NATIVE = 0x20010000, ROUNDS = 60000 };
-
-struct context {
-    uint64_t gpr[X86_GPRS], rflags, host_rsp;
-};
-static struct context *const context = (struct context *)CONTEXT;
-
-static uint64_t seed;
-static uint64_t next_random(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
-static bool chance(unsigned percent)
-{
-    return next_random() % 100 < percent;
-}
-
-// --- running it natively ---
-
-static uint8_t *emit_absolute(uint8_t *at, uint8_t rex, uint8_t opcode, unsigned reg, uint32_t address)
-{
-    if (rex)
-        *at++ = rex | (reg & 8 ? 4 : 0);
-    *at++ = opcode;
-    *at++ = (reg & 7) << 3 | 4;
-    *at++ = 0x25;
-    memcpy(at, &address, 4);
-    return at + 4;
-}
-
-static uint8_t *emit_bytes(uint8_t *at, const void *bytes, size_t size)
-{
-    memcpy(at, bytes, size);
-    return at + size;
-}
-
-static uint8_t *behind_instruction;
-
-static void build(const uint8_t *bytes, size_t size)
-{
-    static const uint8_t enter[] = {0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57};
-    static const uint8_t leave[] = {0xfc, 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3};
-    const uint32_t flags = CONTEXT + offsetof(struct context, rflags);
-    const uint32_t host_rsp = CONTEXT + offsetof(struct context, host_rsp);
-    uint8_t *at = emit_bytes((uint8_t *)NATIVE, enter, sizeof enter);
-    at = emit_absolute(at, 0x48, 0x89, X86_RSP, host_rsp);
-    at = emit_absolute(at, 0, 0xff, 6, flags);
-    *at++ = 0x9d;
-    for (unsigned reg = 0; reg < X86_GPRS; reg++)
-        at = emit_absolute(at, 0x48, 0x8b, reg, CONTEXT + 8 * reg);
-    at = emit_bytes(at, bytes, size);
-    behind_instruction = at;
-    for (unsigned reg = 0; reg < X86_GPRS; reg++)
-        at = emit_absolute(at, 0x48, 0x89, reg, CONTEXT + 8 * reg);
-    at = emit_absolute(at, 0x48, 0x8b, X86_RSP, host_rsp);
-    *at++ = 0x9c;
-    at = emit_absolute(at, 0, 0x8f, 0, flags);
-    emit_bytes(at, leave, sizeof leave);
-}
-
-// A fault ends the instruction: what is left of the trampoline runs.
-static volatile int caught;
-static void on_signal(int number, siginfo_t *info, void *opaque)
-{
-    (void)info;
-    caught = number;
-    greg_t *gregs = ((ucontext_t *)opaque)->uc_mcontext.gregs;
-    gregs[REG_RIP] = (greg_t)(uintptr_t)behind_instruction;
-    gregs[REG_RSP] = (greg_t)context->host_rsp;  // the guest's need not be canonical, and then faults again
-}
-
-static void catch_signals(void)
-{
-    static uint8_t stack[64 << 10];
-    static const int numbers[] = {SIGFPE, SIGSEGV, SIGILL, SIGBUS};
-    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
-    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_ONSTACK | SA_SIGINFO};
-    for (unsigned n = 0; n < ARRAY_SIZE(numbers); n++)
-        sigaction(numbers[n], &action, NULL);
-}
-
-static int run_natively(const uint8_t *bytes, size_t size)
-{
-    build(bytes, size);
-    caught = 0;
-    ((void (*)(void))NATIVE)();
-    return caught;
-}
+enum { ORIGIN = 0x10000000, MIDDLE = ORIGIN + WORLD_BYTES / 2, WINDOW = 16 << 10, ROUNDS = 60000 };
 
 // --- making instructions ---
 
@@ -272,31 +179,31 @@ static bool divides(uint16_t mnemonic)
     return mnemonic == ZYDIS_MNEMONIC_DIV || mnemonic == ZYDIS_MNEMONIC_IDIV;
 }
 
-static void complain(const struct insn *insn, const struct context *before, const struct x86_state *emulated)
+static void complain(const struct insn *insn, const struct registers *before, const struct x86_state *emulated)
 {
     fprintf(stderr, "%s:", ZydisMnemonicGetString(insn->mnemonic));
     for (unsigned n = 0; n < insn->length; n++)
         fprintf(stderr, " %02x", insn->bytes[n]);
     fprintf(stderr, "\nflags before %llx, emulated %llx, native %llx\n", (long long)before->rflags,
-            (long long)emulated->rflags, (long long)context->rflags);
+            (long long)emulated->rflags, (long long)context->registers.rflags);
     for (unsigned n = 0; n < X86_GPRS; n++)
-        if (emulated->gpr[n] != context->gpr[n])
+        if (emulated->gpr[n] != context->registers.gpr[n])
             fprintf(stderr, "r%u before %llx, emulated %llx, native %llx\n", n, (long long)before->gpr[n],
-                    (long long)emulated->gpr[n], (long long)context->gpr[n]);
+                    (long long)emulated->gpr[n], (long long)context->registers.gpr[n]);
 }
 
 static bool same_state(const struct insn *insn, const struct x86_state *emulated)
 {
     uint64_t mask = divides(insn->mnemonic) ? FL_DF : FL_ARITH | FL_DF;
-    return !((emulated->rflags ^ context->rflags) & mask) &&
-           !memcmp(emulated->gpr, context->gpr, sizeof context->gpr);
+    return !((emulated->rflags ^ context->registers.rflags) & mask) &&
+           !memcmp(emulated->gpr, context->registers.gpr, sizeof context->registers.gpr);
 }
 
 static bool compare(struct jit_vcpu *v, const struct insn *insn)
 {
     static uint8_t before[WINDOW], after[WINDOW];
     uint8_t *window = (uint8_t *)(uintptr_t)(MIDDLE - WINDOW / 2);
-    struct context registers = {.rflags = v->state.rflags};
+    struct registers registers = {.rflags = v->state.rflags};
     memcpy(registers.gpr, v->state.gpr, sizeof registers.gpr);
     memcpy(before, window, WINDOW);
     int raised = world_run(v, insn->bytes, insn->length);
@@ -304,12 +211,12 @@ static bool compare(struct jit_vcpu *v, const struct insn *insn)
         return true;  // not to be run natively: it might hit this program's own memory
     memcpy(after, window, WINDOW);
     memcpy(window, before, WINDOW);
-    *context = registers;
-    int number = run_natively(insn->bytes, insn->length);
-    bool same = number ? number == SIGFPE && raised == EX_DE && !memcmp(after, before, WINDOW)
+    context->registers = registers;
+    int vector = run_natively(insn->bytes, insn->length);
+    bool same = vector >= 0 ? vector == EX_DE && raised == EX_DE && !memcmp(after, before, WINDOW)
                        : raised == NOT_RAISED && same_state(insn, &v->state) && !memcmp(after, window, WINDOW);
     if (!same) {
-        fprintf(stderr, "raised %d, native signal %d%s\n", raised, number,
+        fprintf(stderr, "raised %d, natively %d%s\n", raised, vector,
                 memcmp(after, window, WINDOW) ? ", memory differs" : "");
         complain(insn, &registers, &v->state);
     }
@@ -353,14 +260,8 @@ static void random_instructions_do_what_the_host_does(void **state)
 
 int main(void)
 {
-    const char *given = getenv("KONUK_SEED");
-    seed = given ? strtoull(given, NULL, 0) : UINT64_C(0x9e3779b97f4a7c15);
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
-    if (mmap((void *)CONTEXT, 4096, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ||
-        mmap((void *)NATIVE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1, 0) == MAP_FAILED) {
-        perror("mmap");
+    if (!native_prepare())
         return 1;
-    }
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_instructions_do_what_the_host_does)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

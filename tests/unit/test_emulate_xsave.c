@@ -160,7 +160,7 @@ TEST(alignment_and_enable_bits_are_checked)
     v->state.cr0 |= CR0_TS;
     assert_int_equal(XSAVE(v), EX_NM);
     assert_int_equal(FXRSTOR(v), EX_NM);
-    assert_int_equal(RUN(v, 0xdb, 0xe3), EX_NM);
+    assert_int_equal(RUN(v, 0xd9, 0x33), EX_NM);  // fnstenv
     v->state.cr4 &= ~(uint64_t)CR4_OSXSAVE;
     assert_int_equal(XSAVE(v), EX_UD);
     assert_int_equal(RUN(v, 0x0f, 0x01, 0xd0), EX_UD);

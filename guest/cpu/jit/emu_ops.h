@@ -66,5 +66,4 @@ emu_op emu_syscall, emu_sysret, emu_sysenter, emu_sysexit, emu_swapgs, emu_rdfsb
 emu_op emu_fxsave, emu_fxrstor, emu_xsave, emu_xsaveopt, emu_xsavec, emu_xrstor;
 // emu_vec.c, emu_vec_mask.c, emu_vec_gather.c
 emu_op emu_vec, emu_maskmovdqu, emu_maskmovq, emu_maskmov_dwords, emu_maskmov_qwords, emu_gather;
-emu_op emu_fnstenv, emu_fldenv, emu_fnsave, emu_frstor, emu_fninit, emu_fnstcw, emu_fldcw, emu_fnstsw,
-       emu_fnclex, emu_fwait, emu_stmxcsr, emu_ldmxcsr;
+emu_op emu_fnstenv, emu_fldenv, emu_fnsave, emu_frstor, emu_fwait, emu_stmxcsr, emu_ldmxcsr;

@@ -62,6 +62,13 @@ void emu_vec_store(struct emu *e, uint64_t offset, uint64_t value, unsigned size
 
 // --- the instruction itself ---------------------------------------------------------------------
 
+// #MF, if an x87 exception is pending: by an FWAIT, which does nothing else.
+static void raise_pending(struct emu *e)
+{
+    static const struct insn fwait = {.bytes = {0x9b}, .length = 1, .mode = INSN_64};
+    jit_run_on_host(e->v, &fwait, NULL);
+}
+
 void emu_vec(struct emu *e)
 {
     const struct insn *i = e->i;
@@ -69,6 +76,8 @@ void emu_vec(struct emu *e)
         jit_run_on_host(e->v, i, NULL);
         return;
     }
+    if (i->x87_waits)
+        raise_pending(e);
     gva_t at = emu_address(e, i->mem_bytes, i->mem_written);
     if (at.u & (i->alignment - 1u))
         emu_gp(e);
@@ -101,12 +110,13 @@ static const uint8_t *mmx(const uint8_t *area, unsigned reg)
     return area + XS_ST + 16 * ((reg - top) & 7);
 }
 
+// A fault may come of bytes that the mask leaves out, too (SDM volume 2, "MASKMOVDQU"), and on AMD's CPUs it
+// does.
 static void store_masked(struct emu *e, const uint8_t *source, const uint8_t *mask, unsigned count)
 {
     uint64_t start = e->s->gpr[X86_RDI];
-    for (unsigned n = 0; n < count; n++)
-        if (mask[n] & 0x80)
-            emu_vec_check_store(e, start + n, 1);
+    for (unsigned n = 0; n < count; n += 8)
+        emu_vec_check_store(e, start + n, 8);
     for (unsigned n = 0; n < count; n++)
         if (mask[n] & 0x80)
             emu_vec_store(e, start + n, source[n], 1);
@@ -124,10 +134,12 @@ void emu_maskmovdqu(struct emu *e)
 
 void emu_maskmovq(struct emu *e)
 {
-    uint8_t *area = e->s->xsave;
+    uint8_t *area = e->s->xsave, source[8], mask[8];
     emu_vec_open(e);
     emu_need_no_x87_exception(e);
-    store_masked(e, mmx(area, e->i->op[0].reg), mmx(area, e->i->op[1].reg), 8);
-    enter_mmx(area);
+    emu_copy(source, mmx(area, e->i->op[0].reg), sizeof source);
+    emu_copy(mask, mmx(area, e->i->op[1].reg), sizeof mask);
+    enter_mmx(area);  // before a fault of the store, as AMD's CPUs do
+    store_masked(e, source, mask, sizeof source);
     emu_vec_close(e);
 }

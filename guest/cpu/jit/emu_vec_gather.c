@@ -55,29 +55,30 @@ static uint64_t base_offset(const struct emu *e)
     return base + e->i->disp;
 }
 
-static void keep(struct emu *e, const struct gather *g)
+static void keep(struct emu *e, const struct gather *g, unsigned size_bytes)
 {
-    emu_vec_put(e, e->i->op[DESTINATION].reg, g->result, g->size_bytes);
-    emu_vec_put(e, e->i->op[MASK].reg, g->mask, g->size_bytes);
+    emu_vec_put(e, e->i->op[DESTINATION].reg, g->result, size_bytes);
+    emu_vec_put(e, e->i->op[MASK].reg, g->mask, size_bytes);
 }
 
 static bool chosen(const struct gather *g, unsigned n)
 {
-    return n < g->count && g->mask[(n + 1) * g->bytes - 1] & 0x80;
+    return g->mask[(n + 1) * g->bytes - 1] & 0x80;
 }
 
-// Each element is all of a mask, or nothing of it; what has no element is not masked in.
-static void widen_mask(struct gather *g)
+// What has no element becomes 0 in both.
+static void finish(struct emu *e, struct gather *g)
 {
-    for (unsigned n = 0; n < VEC_BYTES / g->bytes; n++)
-        xs_put(g->mask, n * g->bytes, chosen(g, n) ? UINT64_MAX : 0, g->bytes);
-    emu_zero(g->result + g->count * g->bytes, VEC_BYTES - g->count * g->bytes);
+    unsigned used = g->count * g->bytes;
+    emu_zero(g->result + used, VEC_BYTES - used);
+    emu_zero(g->mask, VEC_BYTES);
+    keep(e, g, g->size_bytes);
 }
 
 static void load_element(struct emu *e, struct gather *g, unsigned n)
 {
     int64_t index = emu_sign_extend(xs_get(g->index, n * g->index_bytes, g->index_bytes), g->index_bytes);
-    keep(e, g);  // for a fault
+    keep(e, g, VEC_BYTES);  // for a fault, which leaves the rest as it was
     xs_put(g->result, n * g->bytes, emu_vec_load(e, base_offset(e) + index * e->i->scale, g->bytes), g->bytes);
 }
 
@@ -87,12 +88,11 @@ void emu_gather(struct emu *e)
     check_registers(e);
     emu_vec_open(e);
     begin(e, &g);
-    widen_mask(&g);
     for (unsigned n = 0; n < g.count; n++) {
         if (chosen(&g, n))
             load_element(e, &g, n);
         xs_put(g.mask, n * g.bytes, 0, g.bytes);
     }
-    keep(e, &g);
+    finish(e, &g);
     emu_vec_close(e);
 }

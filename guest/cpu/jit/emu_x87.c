@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// x87 control: the environment and the old save form (SDM volume 1, 8.1.10), control and status
-// words. Pointers and opcode are stored as 0 (emu_fpu.h).
+// x87 control: the environment and the old save form (SDM volume 1, 8.1.10), and FWAIT. Pointers and opcode are stored as 0 (emu_fpu.h).
 #include "guest/cpu/jit/emu_fpu.h"
 #include "guest/cpu/jit/emu_ops.h"
 
@@ -126,6 +125,7 @@ void emu_fldenv(struct emu *e)
 static void init_x87(struct emu *e)
 {
     uint8_t *area = e->s->xsave;
+    turn_stack(area, -top_of(xs_get(area, XS_FSW, 2)));
     emu_zero(area, X87_FIRST_BYTES);
     xs_put(area, XS_FCW, FCW_INIT, 2);
     close_x87(e);
@@ -159,45 +159,6 @@ void emu_frstor(struct emu *e)
     take_environment(e->s->xsave, image, word_bytes(e));
     for (unsigned n = 0; n < 8; n++)
         emu_copy(e->s->xsave + XS_ST + ST_STRIDE * n, image + head + ST_BYTES * n, ST_BYTES);
-    close_x87(e);
-}
-
-void emu_fninit(struct emu *e)
-{
-    emu_need_x87(e);
-    emu_vectors_open(e);
-    init_x87(e);
-}
-
-void emu_fnstcw(struct emu *e)
-{
-    emu_need_x87(e);
-    emu_vectors_open(e);
-    emu_put(e, 0, xs_get(e->s->xsave, XS_FCW, 2));
-}
-
-void emu_fldcw(struct emu *e)
-{
-    emu_need_x87(e);
-    uint16_t value = emu_get(e, 0);
-    emu_vectors_open(e);
-    emu_need_no_x87_exception(e);
-    xs_put(e->s->xsave, XS_FCW, (value & 0x1f7f) | 0x40, 2);
-    close_x87(e);
-}
-
-void emu_fnstsw(struct emu *e)
-{
-    emu_need_x87(e);
-    emu_vectors_open(e);
-    emu_put(e, 0, xs_get(e->s->xsave, XS_FSW, 2));
-}
-
-void emu_fnclex(struct emu *e)
-{
-    emu_need_x87(e);
-    emu_vectors_open(e);
-    xs_put(e->s->xsave, XS_FSW, xs_get(e->s->xsave, XS_FSW, 2) & ~FSW_EXCEPTIONS, 2);
     close_x87(e);
 }
 

@@ -72,8 +72,7 @@ static emu_op *const operations[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
     OP(XSAVE, xsave), OP(XSAVE64, xsave), OP(XSAVEOPT, xsaveopt), OP(XSAVEOPT64, xsaveopt),
     OP(XSAVEC, xsavec), OP(XSAVEC64, xsavec), OP(XRSTOR, xrstor), OP(XRSTOR64, xrstor),
     OP(FNSTENV, fnstenv), OP(FLDENV, fldenv), OP(FNSAVE, fnsave), OP(FRSTOR, frstor),
-    OP(FNINIT, fninit), OP(FNSTCW, fnstcw), OP(FLDCW, fldcw), OP(FNSTSW, fnstsw),
-    OP(FNCLEX, fnclex), OP(FWAIT, fwait), OP(STMXCSR, stmxcsr), OP(LDMXCSR, ldmxcsr),
+    OP(FWAIT, fwait), OP(STMXCSR, stmxcsr), OP(LDMXCSR, ldmxcsr),
 
     OP(MASKMOVDQU, maskmovdqu), OP(VMASKMOVDQU, maskmovdqu), OP(MASKMOVQ, maskmovq),
     OP(VMASKMOVPS, maskmov_dwords), OP(VPMASKMOVD, maskmov_dwords),
@@ -100,14 +99,19 @@ static bool returns_flags(uint16_t mnemonic)
            mnemonic == ZYDIS_MNEMONIC_IRETQ;
 }
 
+// Names that a string instruction and one of SSE2 share.
+static bool is_homonym(const struct insn *insn)
+{
+    return insn->mnemonic == ZYDIS_MNEMONIC_MOVSD || insn->mnemonic == ZYDIS_MNEMONIC_CMPSD;
+}
+
 // What has no code of its own here but may be copied (insn.c) is a vector instruction in circumstances
 // that the translator declines.
 static emu_op *operation_of(const struct insn *insn)
 {
     emu_op *operation = insn->mnemonic <= ZYDIS_MNEMONIC_MAX_VALUE ? operations[insn->mnemonic] : NULL;
-    if (operation || insn->form != INSN_COPY || !insn->vectors)
-        return operation;
-    return insn->mem_bytes <= OPERAND_BYTES_MAX ? emu_vec : NULL;
+    bool copied = insn->form == INSN_COPY && insn->vectors && insn->mem_bytes <= OPERAND_BYTES_MAX;
+    return copied && (!operation || is_homonym(insn)) ? emu_vec : operation;
 }
 
 void jit_emulate(struct jit_vcpu *v, const struct insn *insn)

@@ -558,7 +558,7 @@ void *jit_open(struct jit_vcpu *v, gva_t at, unsigned size_bytes, bool read, boo
     b->in_place = b->host[0] && b->first_bytes == size_bytes;
     if (b->in_place)
         return b->host[0];
-    if (read)
+    if (read || b->host[0] || b->host[1])  // an x87 store with an unmasked exception stores nothing
         bounce_read(v);
     return b->at;
 }
