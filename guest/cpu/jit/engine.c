@@ -223,11 +223,26 @@ static bool host_can(struct err *err)
     return false;
 }
 
-static uint64_t monotonic_ns(void)
+// What the host's clock and its TSC show at one moment.
+struct moment { uint64_t ns, tsc; };
+
+// Of several attempts the one in which the least happened between: this thread may lose its CPU there.
+// The raw clock, since the other one's rate is steered, and a snapshot is for hosts of one rate.
+static struct moment this_moment(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+    struct moment best = {0};
+    uint64_t shortest = UINT64_MAX;
+    for (int i = 0; i < 32; i++) {
+        struct timespec t;
+        uint64_t before = __builtin_ia32_rdtsc();
+        clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+        uint64_t took = __builtin_ia32_rdtsc() - before;
+        if (took < shortest) {
+            shortest = took;
+            best = (struct moment){t.tv_sec * UINT64_C(1000000000) + t.tv_nsec, before + took / 2};
+        }
+    }
+    return best;
 }
 
 uint64_t jit_tsc_hz(void)
@@ -235,11 +250,10 @@ uint64_t jit_tsc_hz(void)
     static uint64_t hz;
     if (hz)
         return hz;
-    uint64_t began = monotonic_ns(), tsc = __builtin_ia32_rdtsc(), now;
-    while ((now = monotonic_ns()) - began < 20000000)
-        ;
-    tsc = __builtin_ia32_rdtsc() - tsc;
-    hz = (tsc * (__uint128_t)1000000000 / (now - began) + 5000) / 10000 * 10000;
+    struct moment begin = this_moment();
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    struct moment end = this_moment();
+    hz = ((end.tsc - begin.tsc) * (__uint128_t)1000000000 / (end.ns - begin.ns) + 5000) / 10000 * 10000;
     return hz;
 }
 

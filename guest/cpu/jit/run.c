@@ -507,8 +507,8 @@ uint64_t jit_guest_tsc(struct jit_vcpu *v)
     return __builtin_ia32_rdtsc() + v->state.tsc_offset;
 }
 
-// The guest's TSC stands still while its clock does; its page of the paravirtual clock says anew how
-// they go together.
+// After a pause the machine has moved the TSC as far as the clock stood still; the guest's page of the
+// paravirtual clock says anew how they go together.
 static void follow_clock(struct jit_vcpu *v)
 {
     struct clock *clock = v->vcpu.engine->config.clock;
@@ -517,8 +517,6 @@ static void follow_clock(struct jit_vcpu *v)
     if (zero_ns == UINT64_MAX)
         return;
     zero_ns -= ahead_ns;
-    if (v->clock_known)
-        v->state.tsc_offset -= (__int128)(int64_t)(zero_ns - v->clock_zero_ns) * v->jit->tsc_hz / 1000000000;
     if (!v->clock_known || zero_ns != v->clock_zero_ns)
         pvclock_update(&v->state, v->vcpu.engine->config.memory, clock, v->jit->tsc_hz);
     v->clock_known = true;
