@@ -95,6 +95,7 @@ bool program_moves_area(const uint8_t image[IMAGE_BYTES], uint64_t address)
         !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, image + at, INSTRUCTION_BYTES, &insn)))
         return false;
     switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_ENTER:
     case ZYDIS_MNEMONIC_FLDENV: case ZYDIS_MNEMONIC_FNSTENV: case ZYDIS_MNEMONIC_FRSTOR: case ZYDIS_MNEMONIC_FNSAVE:
     case ZYDIS_MNEMONIC_FXRSTOR: case ZYDIS_MNEMONIC_FXRSTOR64: case ZYDIS_MNEMONIC_FXSAVE: case ZYDIS_MNEMONIC_FXSAVE64:
         return true;

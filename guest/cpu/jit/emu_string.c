@@ -15,20 +15,20 @@ void emu_string_step(struct emu_string *str, bool si, bool di)
         str->di = (str->di + step) & str->mask;
 }
 
-// The last segment prefix wins; 64-bit mode knows FS and GS only.
+// The last segment prefix wins; in 64-bit mode the others than FS and GS are no prefixes at all.
 static unsigned source_segment(const struct emu *e)
 {
     unsigned segment = X86_DS;
     for (unsigned n = 0; n < e->i->opcode_at; n++)
         switch (e->i->bytes[n]) {
-        case 0x26: segment = X86_ES; break;
-        case 0x2e: segment = X86_CS; break;
-        case 0x36: segment = X86_SS; break;
-        case 0x3e: segment = X86_DS; break;
+        case 0x26: segment = emu_64bit(e->s) ? segment : X86_ES; break;
+        case 0x2e: segment = emu_64bit(e->s) ? segment : X86_CS; break;
+        case 0x36: segment = emu_64bit(e->s) ? segment : X86_SS; break;
+        case 0x3e: segment = emu_64bit(e->s) ? segment : X86_DS; break;
         case 0x64: segment = X86_FS; break;
         case 0x65: segment = X86_GS; break;
         }
-    return emu_64bit(e->s) && segment < X86_FS ? X86_DS : segment;
+    return segment;
 }
 
 static struct emu_string begin(const struct emu *e, unsigned size_bytes)
