@@ -85,7 +85,7 @@ static void act(struct apic_bus *bus, struct clock *clock, struct cpu *cpu, cons
     case 10: apic_eoi(apic); break;
     case 11: apic_take(apic, &vector); break;
     case 12: apic_reset(apic, s->value & 1); break;
-    case 13: clock_advance(clock, s->value); break;
+    case 13: clock_advance(clock, s->value & 0xffffff); break;  // some periods, not millions
     case 14: apic_set_cr8(apic, s->value); break;
     default: cpu->state.tsc_offset += s->value; apic_tsc_changed(apic); apic_timer_poll(apic); break;
     }
