@@ -15,6 +15,23 @@ int options_blame(const struct option_use *use, int code, struct err *err)
     return err_prefix(err, code, who);
 }
 
+bool options_holds(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
+int options_copy(char **to, const char *from, struct err *err)
+{
+    if (!from)
+        return 0;
+    free(*to);
+    *to = strdup(from);
+    return *to ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 // Parses what stands at argv[*at] and moves *at to what follows. A table's function reports; the
 // option itself is put before its sentence, as QEMU does.
 static int parse_next(struct options *o, int argc, char **argv, int *at, struct err *err)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -114,6 +115,9 @@ struct option {
     const char *help;  // "usage\ntext\n..."; null: not listed
 };
 const struct option *option_find(const char *name);
+bool options_holds(const char *const *names, size_t count, const char *name);
+// A string of the options' own, in place of what was there. from null: nothing changes.
+int options_copy(char **to, const char *from, struct err *err);
 
 // options_machine.c
 option_fn option_machine, option_cpu, option_smp, option_memory, option_accelerator, option_kvm;

@@ -13,14 +13,7 @@ static const char *const backends_later[] = {"udp", "msmouse", "wctablet", "vc",
     "parallel", "parport", "braille", "spicevmc", "spiceport", "testdev", "console", "mux", "hub",
     "qemu-vdagent", "dbus"};
 
-static bool holds(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(names[i], name))
-            return true;
-    return false;
-}
-#define HOLDS(names, name) holds(names, sizeof names / sizeof names[0], name)
+#define HOLDS(names, name) options_holds(names, sizeof names / sizeof names[0], name)
 
 static int check_chardev(struct options *o, struct keyvals *kv, struct err *err)
 {

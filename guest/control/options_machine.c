@@ -99,15 +99,6 @@ static int check_taken(const struct keyvals *kv, const char *type, struct err *e
     return 0;
 }
 
-static int copy_string(char **to, const char *from)
-{
-    if (!from)
-        return 0;
-    free(*to);
-    *to = strdup(from);
-    return *to ? 0 : -ENOMEM;
-}
-
 static int use_machine(struct options *o, struct keyvals *kv, struct err *err)
 {
     const char *type = keyvals_take(kv, "type"), *accel = keyvals_take(kv, "accel");
@@ -118,9 +109,12 @@ static int use_machine(struct options *o, struct keyvals *kv, struct err *err)
         rc = add_accels(o, accel, err);
     if (rc == 0)
         rc = keyvals_bool(kv, "hpet", &o->hpet, err);
-    copy_string(&o->kernel, keyvals_take(kv, "kernel"));
-    copy_string(&o->initrd, keyvals_take(kv, "initrd"));
-    copy_string(&o->append, keyvals_take(kv, "append"));
+    if (rc == 0)
+        rc = options_copy(&o->kernel, keyvals_take(kv, "kernel"), err);
+    if (rc == 0)
+        rc = options_copy(&o->initrd, keyvals_take(kv, "initrd"), err);
+    if (rc == 0)
+        rc = options_copy(&o->append, keyvals_take(kv, "append"), err);
     if (rc == 0)
         rc = check_fixed(kv, err);
     return rc < 0 ? rc : check_taken(kv, OPTIONS_MACHINE "-machine", err);
@@ -199,8 +193,7 @@ int option_kvm(struct options *o, const char *argument, struct err *err)
 
 int option_cpu(struct options *o, const char *argument, struct err *err)
 {
-    (void)err;
-    return copy_string(&o->cpu, argument);
+    return options_copy(&o->cpu, argument, err);
 }
 
 struct topology {

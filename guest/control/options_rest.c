@@ -11,13 +11,6 @@
 #include "guest/chr/mux.h"
 #include "guest/control/options.h"
 
-static int copy_string(char **to, const char *from, struct err *err)
-{
-    free(*to);
-    *to = strdup(from);
-    return *to ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
 int option_help(struct options *o, const char *argument, struct err *err)
 {
     (void)argument, (void)err;
@@ -36,38 +29,38 @@ int option_version(struct options *o, const char *argument, struct err *err)
 
 int option_kernel(struct options *o, const char *argument, struct err *err)
 {
-    return copy_string(&o->kernel, argument, err);
+    return options_copy(&o->kernel, argument, err);
 }
 
 int option_initrd(struct options *o, const char *argument, struct err *err)
 {
-    return copy_string(&o->initrd, argument, err);
+    return options_copy(&o->initrd, argument, err);
 }
 
 int option_append(struct options *o, const char *argument, struct err *err)
 {
-    return copy_string(&o->append, argument, err);
+    return options_copy(&o->append, argument, err);
 }
 
 int option_pidfile(struct options *o, const char *argument, struct err *err)
 {
-    return copy_string(&o->pidfile, argument, err);
+    return options_copy(&o->pidfile, argument, err);
 }
 
 int option_log_file(struct options *o, const char *argument, struct err *err)
 {
-    return copy_string(&o->log_file, argument, err);
+    return options_copy(&o->log_file, argument, err);
 }
 
 int option_log_items(struct options *o, const char *argument, struct err *err)
 {
     if (strcmp(argument, "help") && strcmp(argument, "?"))
-        return copy_string(&o->log_items, argument, err);
+        return options_copy(&o->log_items, argument, err);
     puts("Log items (comma separated):\n"
          "all             everything\nnone            only warnings and errors\n"
-         "jit             the translator\napic            local APICs\nmsr             model-specific registers\n"
-         "acpi, firmware  what the guest is booted with\nmachine         run states and resets\n"
-         "uart, pic, ioapic, pit, rtc, hpet, pm\n                what a guest does wrong to a device");
+         "jit, kvm        the engines\napic            local APICs\nmsr             model-specific registers\n"
+         "machine         run states and resets\n"
+         "gdb             when it comes and goes");
     o->then = OPTIONS_EXIT;
     return 0;
 }
@@ -273,7 +266,7 @@ static int use_name(struct options *o, struct keyvals *kv, struct err *err)
     int rc = keyvals_bool(kv, "debug-threads", &named_threads, err);
     if (rc == 0 && process)
         rc = err_set(err, -ENOTSUP, "process= is not supported yet");
-    return rc == 0 && name ? copy_string(&o->name, name, err) : rc;
+    return rc == 0 ? options_copy(&o->name, name, err) : rc;
 }
 
 int option_name(struct options *o, const char *argument, struct err *err)

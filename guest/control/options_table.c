@@ -95,14 +95,6 @@ static const char *const known_alone[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static bool holds(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(names[i], name))
-            return true;
-    return false;
-}
-
 const struct option *option_find(const char *name)
 {
     static const struct option refused = {"", NO_ARG, NULL, NULL};
@@ -110,9 +102,9 @@ const struct option *option_find(const char *name)
     for (size_t i = 0; i < COUNT(supported); i++)
         if (!strcmp(supported[i].name, name))
             return &supported[i];
-    if (holds(known_with_argument, COUNT(known_with_argument), name))
+    if (options_holds(known_with_argument, COUNT(known_with_argument), name))
         return &refused_with_argument;
-    return holds(known_alone, COUNT(known_alone), name) ? &refused : NULL;
+    return options_holds(known_alone, COUNT(known_alone), name) ? &refused : NULL;
 }
 
 // The first line of a help is the usage, the others say what it does.
