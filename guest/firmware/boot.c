@@ -21,6 +21,11 @@ int boot_too_little(const struct boot *b, const struct memory_map *map, struct e
                    mib(memory_map_ram_bytes(map)));
 }
 
+int boot_refuse(const struct boot *b, struct err *err, const char *why)
+{
+    return err_set(err, -EINVAL, "could not load kernel '%s': %s", b->kernel_path, why);
+}
+
 int boot_not_loaded(const struct boot *b, int code, struct err *err)
 {
     return err_set(err, code, "could not load kernel '%s': %s", b->kernel_path,

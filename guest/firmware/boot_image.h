@@ -73,5 +73,7 @@ int entry_write_tables(const struct boot *boot, struct mem *memory);
 
 // The sentence for memory that the kernel needs and the guest does not have.
 int boot_too_little(const struct boot *boot, const struct memory_map *map, struct err *err);
+// The sentence for a kernel that can't be used. Returns -EINVAL.
+int boot_refuse(const struct boot *boot, struct err *err, const char *why);
 // The sentence for a kernel's file that can't be read or is no kernel. Returns code.
 int boot_not_loaded(const struct boot *boot, int code, struct err *err);

@@ -11,11 +11,6 @@
 enum { SECTOR_BYTES = 512, ENTRY_64_OFFSET = 0x200, OLDEST_VERSION = 0x0206 };
 static const uint64_t FOUR_GIB = UINT64_C(1) << 32;
 
-static int refuse(const struct boot *b, struct err *err, const char *why)
-{
-    return err_set(err, -EINVAL, "could not load kernel '%s': %s", b->kernel_path, why);
-}
-
 static uint16_t version(const struct boot *b)
 {
     return get16(b->header + HDR_VERSION);
@@ -46,7 +41,7 @@ static int check_version(const struct boot *b, struct err *err)
         return err_set(err, -EINVAL, "kernel '%s' is too old: it has boot protocol %u.%02u, 2.06 "
                        "is needed", b->kernel_path, v >> 8, v & 0xff);
     if (!(b->header[HDR_LOADFLAGS] & LOADED_HIGH))
-        return refuse(b, err, "it is a zImage, which is for real mode only");
+        return boot_refuse(b, err, "it is a zImage, which is for real mode only");
     return 0;
 }
 
@@ -58,7 +53,7 @@ static int find_payload(struct boot *b, struct err *err)
     b->file_bytes = (uint64_t)get32(b->header + HDR_SYSSIZE) * 16;
     uint64_t needs = b->file_offset + b->file_bytes;
     if (b->file_bytes <= ENTRY_64_OFFSET)
-        return refuse(b, err, "invalid kernel header");
+        return boot_refuse(b, err, "invalid kernel header");
     if (b->kernel.size_bytes < needs)
         return err_set(err, -EINVAL, "could not load kernel '%s': it is truncated (%llu of %llu "
                        "bytes)", b->kernel_path, (unsigned long long)b->kernel.size_bytes,
@@ -78,9 +73,9 @@ static int find_room(struct boot *b, struct err *err)
         needs = init_size > needs ? init_size : needs;
     }
     if (start < MEMORY_HIGH_BASE || start >= FOUR_GIB)
-        return refuse(b, err, "it wants to be loaded where it can't be");
+        return boot_refuse(b, err, "it wants to be loaded where it can't be");
     if (b->header[HDR_RELOCATABLE] && (!alignment || alignment & (alignment - 1)))
-        return refuse(b, err, "its alignment is not a power of two");
+        return boot_refuse(b, err, "its alignment is not a power of two");
     b->kernel_gpa = b->header[HDR_RELOCATABLE] ? align_up(start, alignment) : start;
     b->kernel_end = b->kernel_gpa + needs;
     return 0;

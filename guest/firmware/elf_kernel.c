@@ -14,23 +14,18 @@
 enum { NOTE_PHYS32_ENTRY = 18, NOTES_BYTES = 1 << 16, PROGRAM_HEADERS = 256 };
 enum { VMLINUX_CMDLINE_MAX = 2047, ZERO_BYTES = 1 << 16 };
 
-static int refuse(const struct boot *b, struct err *err, const char *why)
-{
-    return err_set(err, -EINVAL, "could not load kernel '%s': %s", b->kernel_path, why);
-}
-
 static int read_elf_header(const struct boot *b, Elf64_Ehdr *h, struct err *err)
 {
     if (b->kernel.size_bytes < SELFMAG || kernel_file_read(&b->kernel, 0, h, SELFMAG) ||
         memcmp(h->e_ident, ELFMAG, SELFMAG))
         return -ENOEXEC;
     if (kernel_file_read(&b->kernel, 0, h, sizeof *h))
-        return refuse(b, err, "it is truncated");
+        return boot_refuse(b, err, "it is truncated");
     if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_ident[EI_DATA] != ELFDATA2LSB ||
         h->e_machine != EM_X86_64)
-        return refuse(b, err, "it is an ELF file, but not for x86-64");
+        return boot_refuse(b, err, "it is an ELF file, but not for x86-64");
     if (h->e_phentsize != sizeof(Elf64_Phdr) || !h->e_phnum || h->e_phnum > PROGRAM_HEADERS)
-        return refuse(b, err, "it has no usable ELF program headers");
+        return boot_refuse(b, err, "it has no usable ELF program headers");
     return 0;
 }
 
@@ -45,11 +40,11 @@ static int add_segment(struct boot *b, const Elf64_Phdr *p, struct err *err)
     if (!p->p_memsz)
         return 0;
     if (p->p_filesz > p->p_memsz || end < p->p_paddr || p->p_paddr < MEMORY_HIGH_BASE)
-        return refuse(b, err, "it has a segment that can't be loaded");
+        return boot_refuse(b, err, "it has a segment that can't be loaded");
     if (!in_file(b, p->p_offset, p->p_filesz))
-        return refuse(b, err, "it is truncated");
+        return boot_refuse(b, err, "it is truncated");
     if (b->segments == ELF_SEGMENTS)
-        return refuse(b, err, "it has too many segments");
+        return boot_refuse(b, err, "it has too many segments");
     b->segment[b->segments++] =
         (struct elf_segment){p->p_offset, p->p_filesz, p->p_paddr, p->p_memsz};
     b->kernel_gpa = p->p_paddr < b->kernel_gpa ? p->p_paddr : b->kernel_gpa;
@@ -81,7 +76,7 @@ static int find_pvh_entry(struct boot *b, const Elf64_Phdr *p, struct err *err)
     size_t size_bytes = p->p_filesz < NOTES_BYTES ? p->p_filesz : NOTES_BYTES, at = 0;
     uint64_t entry = 0;
     if (!in_file(b, p->p_offset, size_bytes))
-        return refuse(b, err, "it is truncated");
+        return boot_refuse(b, err, "it is truncated");
     uint8_t *notes = malloc(size_bytes + 1);
     if (!notes)
         return boot_not_loaded(b, -ENOMEM, err);
@@ -102,7 +97,7 @@ static int read_program_headers(struct boot *b, const Elf64_Ehdr *h, struct err 
         Elf64_Phdr p;
         uint64_t at = h->e_phoff + i * sizeof p;
         if (!in_file(b, at, sizeof p) || kernel_file_read(&b->kernel, at, &p, sizeof p))
-            return refuse(b, err, "it is truncated");
+            return boot_refuse(b, err, "it is truncated");
         int code = p.p_type == PT_LOAD ? add_segment(b, &p, err)
                  : p.p_type == PT_NOTE ? find_pvh_entry(b, &p, err) : 0;
         if (code)
@@ -117,7 +112,7 @@ static int check_entry(const struct boot *b, struct err *err)
         if (b->entry_gpa >= b->segment[i].gpa &&
             b->entry_gpa - b->segment[i].gpa < b->segment[i].memory_bytes)
             return 0;
-    return refuse(b, err, "its entry is in none of its segments");
+    return boot_refuse(b, err, "its entry is in none of its segments");
 }
 
 // Reset comes back here with memory in use, so what the file does not have is written as zeros.
