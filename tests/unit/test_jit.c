@@ -243,7 +243,7 @@ IN_BOTH_MODES(an_instruction_on_two_pages_follows_both)
 // Bytes that were no instruction become one, by a store behind the first of them.
 GUEST(becomes_valid, ".byte 0x0f, 0x04\nnop" END);
 
-GUEST(makes_valid, "mov byte ptr [0x40001], 0x31\niretq");  // rdtsc
+GUEST(makes_valid, "inc dword ptr [0x41000]\nmov byte ptr [0x40001], 0x31\niretq");  // rdtsc
 
 IN_BOTH_MODES(undefined_bytes_are_looked_at_again)
 {
@@ -252,6 +252,7 @@ IN_BOTH_MODES(undefined_bytes_are_looked_at_again)
     PUT(w, WORLD_STUBS + EX_UD * WORLD_STUB_BYTES, makes_valid);
     world_state(w, w->s, 0);
     assert_int_equal(run_at(w, 0x40000), DONE);
+    assert_int_equal(*world_word(w, 0x41000), 1);
 }
 
 // --- devices ----------------------------------------------------------------------------------------

@@ -175,10 +175,12 @@ static int decode_at(const struct translation *w, unsigned offset, bool may_stra
     return insn_decode(in, both, INSN_BYTES_MAX, w->mode & MODE_CODE);
 }
 
-// Bytes that are no instruction: emulated, which raises #UD.
-static void make_undefined(struct insn *in, enum insn_mode mode)
+// Bytes that are no instruction: emulated, which raises #UD. All that were looked at count: when one of them
+// changes, they may be an instruction.
+static void make_undefined(struct insn *in, const struct translation *w, unsigned offset)
 {
-    *in = (struct insn){.mnemonic = ZYDIS_MNEMONIC_UD2, .length = 1, .mode = mode, .form = INSN_EMULATE};
+    unsigned here = PAGE_BYTES - offset, length = here < INSN_BYTES_MAX && !w->next_bytes ? here : INSN_BYTES_MAX;
+    *in = (struct insn){.mnemonic = ZYDIS_MNEMONIC_UD2, .length = length, .mode = w->mode & MODE_CODE, .form = INSN_EMULATE};
 }
 
 // Which flags the code at target may read, as far as the page and a few instructions tell. What was
@@ -260,7 +262,7 @@ bool scan_block(struct trace *t)
             return false;
         }
         if (r < 0)
-            make_undefined(&s->insn, w->mode & MODE_CODE);
+            make_undefined(&s->insn, w, offset);
         s->form = decide(t, &s->insn);
         s->offset = offset;
         uint16_t with = used | (s->form == INSN_EMULATE ? 0 : s->insn.gprs);
