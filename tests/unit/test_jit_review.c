@@ -14,6 +14,25 @@
 #include "guest/cpu/jit/code.h"
 #include "tests/unit/jit_world.h"
 
+enum { DONE = 0x77 };
+#define FINISH 0xe6, DONE, 0xf4  // out DONE, al; hlt
+
+static struct jit_vcpu *jit_of(struct world *w, unsigned index) { return jit_vcpu_of(w->vcpu[index]); }
+static struct jit_engine *engine_of(struct world *w) { return jit_of(w, 0)->jit; }
+
+static void put(struct world *w, uint64_t gpa, const uint8_t *bytes, size_t size_bytes)
+{
+    memcpy(w->ram.host + gpa, bytes, size_bytes);
+}
+#define PUT(w, gpa, ...) put(w, gpa, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static struct world *opened(struct world *w)
+{
+    world_open(w);
+    w->vcpu[0]->ops->put_state(w->vcpu[0]);
+    return w;
+}
+
 // --- hostile bytes ------------------------------------------------------------------------------
 
 struct flipper {
@@ -58,10 +77,125 @@ static void test_bytes_are_read_once(void **state)
     pthread_join(thread, NULL);
 }
 
+// --- the cache's ends ----------------------------------------------------------------------------
+
+// Every jump to a changed block gets a new thunk, though only one block is translated each time.
+static void test_thunks_end_with_the_cache(void **state)
+{
+    (void)state;
+    enum { SOURCES = 3000, SOURCES_AT = 0x100000, TARGET_AT = 0x30000, ROUNDS = 20 };
+    struct world w = {.cache_bytes = 2 << 20, .ram_bytes = 4 << 20};
+    opened(&w);
+    const struct code *c = engine_of(&w)->code;
+    for (unsigned i = 0; i < SOURCES; i++) {
+        uint64_t at = SOURCES_AT + 6 * i;
+        PUT(&w, at, 0xe9, 0, 0, 0, 0);
+        *(int32_t *)(w.ram.host + at + 1) = TARGET_AT - (int32_t)(at + 5);
+    }
+    // add rsi, 6; cmp rsi, rdi; je 1f; jmp rsi; 1: FINISH
+    PUT(&w, TARGET_AT, 0x48, 0x83, 0xc6, 6, 0x48, 0x39, 0xfe, 0x74, 2, 0xff, 0xe6, FINISH);
+    // inc byte [TARGET + 3]; dec byte [TARGET + 3]; mov rsi, SOURCES; jmp rsi
+    PUT(&w, WORLD_CODE, 0xfe, 0x04, 0x25, 3, 0, 3, 0, 0xfe, 0x0c, 0x25, 3, 0, 3, 0,
+        0x48, 0xc7, 0xc6, 0, 0, 0x10, 0, 0xff, 0xe6);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        world_state(&w, w.s, 0);
+        w.s->gpr[X86_RDI] = SOURCES_AT + 6 * SOURCES;
+        assert_int_equal(world_run(&w), DONE);
+        assert_true(c->cold.at <= c->cold.end);
+        assert_true(c->hot.at <= c->hot.end);
+    }
+    world_close(&w);
+}
+
+// --- stores to code ------------------------------------------------------------------------------
+
+// At CODE: calls what is at F, so that it is known; then a push, or a call, writes over F's first bytes.
+enum { F = WORLD_CODE + 0x80 };
+
+static void run_with_stack_on_code(struct world *w, const uint8_t *store, size_t size_bytes)
+{
+    opened(w);
+    // call F; mov rsp, F + 8
+    PUT(w, WORLD_CODE, 0xe8, 0x7b, 0, 0, 0, 0x48, 0xc7, 0xc4, 0x88, 0, 2, 0);
+    put(w, WORLD_CODE + 12, store, size_bytes);
+    PUT(w, F, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3);
+    assert_int_equal(world_run(w), DONE);
+    assert_int_equal(w->s->gpr[X86_RSP], F);
+}
+
+static void test_push_over_code(void **state)
+{
+    (void)state;
+    for (unsigned one = 0; one < 2; one++) {
+        struct world w = {.one = one};
+        // push 0x1234; FINISH
+        run_with_stack_on_code(&w, (const uint8_t[]){0x68, 0x34, 0x12, 0, 0, FINISH}, 8);
+        assert_int_equal(*world_word(&w, F), 0x1234);
+        world_close(&w);
+    }
+}
+
+static void test_push_over_what_follows(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    opened(&w);
+    // mov rsp, CODE + 24; push 0xeb; at CODE + 16: out 0x66, al, which has become jmp +0x1e; there FINISH
+    PUT(&w, WORLD_CODE, 0x48, 0xc7, 0xc4, 0x18, 0, 2, 0, 0x68, 0xeb, 0x1e, 0, 0, 0x90, 0x90, 0x90, 0x90, 0xe6, 0x66, 0xf4);
+    PUT(&w, WORLD_CODE + 0x30, FINISH);
+    assert_int_equal(world_run(&w), DONE);
+    assert_int_equal(w.s->gpr[X86_RSP], WORLD_CODE + 16);
+    world_close(&w);
+}
+
+static void test_call_over_code(void **state)
+{
+    (void)state;
+    for (unsigned one = 0; one < 2; one++) {
+        struct world w = {.one = one};
+        // call 1f; hlt; 1: FINISH
+        run_with_stack_on_code(&w, (const uint8_t[]){0xe8, 1, 0, 0, 0, 0xf4, FINISH}, 9);
+        assert_int_equal(*world_word(&w, F), WORLD_CODE + 17);
+        world_close(&w);
+    }
+}
+
+static void test_indirect_call_over_code(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    // lea rax, [rip + 3]; call rax; hlt; FINISH
+    run_with_stack_on_code(&w, (const uint8_t[]){0x48, 0x8d, 0x05, 3, 0, 0, 0, 0xff, 0xd0, 0xf4, FINISH}, 13);
+    assert_int_equal(*world_word(&w, F), WORLD_CODE + 21);
+    world_close(&w);
+}
+
+// A page of code that is stored to again and again becomes data, under a push as under anything else.
+static void test_stack_beside_code(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    opened(&w);
+    // mov ecx, 200; 1: push rcx; loop 1b; FINISH
+    PUT(&w, WORLD_CODE, 0xb9, 200, 0, 0, 0, 0x51, 0xe2, 0xfd, FINISH);
+    w.s->gpr[X86_RSP] = WORLD_CODE + PAGE_BYTES;
+    assert_int_equal(world_run(&w), DONE);
+    assert_int_equal(w.s->gpr[X86_RSP], WORLD_CODE + PAGE_BYTES - 200 * 8);
+    for (unsigned i = 1; i <= 200; i++)
+        assert_int_equal(*world_word(&w, WORLD_CODE + PAGE_BYTES - 8 * i), 201 - i);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_are_read_once),
+        cmocka_unit_test(test_thunks_end_with_the_cache),
+        cmocka_unit_test(test_push_over_code),
+        cmocka_unit_test(test_push_over_what_follows),
+        cmocka_unit_test(test_call_over_code),
+        cmocka_unit_test(test_indirect_call_over_code),
+        cmocka_unit_test(test_stack_beside_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

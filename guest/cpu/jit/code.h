@@ -189,6 +189,7 @@ struct access_site {
     uint8_t length;                // of the instruction
     uint8_t stack;                 // through SS: #SS where others raise #GP
     uint8_t lock;                  // atomic against everyone
+    uint8_t ends;                  // the block ends with this instruction, and is not over at the access
     uint8_t alignment;             // what the instruction demands, or 1
     uint8_t x87_waits;             // a pending x87 exception comes before anything about the access
 };

@@ -92,7 +92,8 @@ static void emit_descriptor(struct trace *t, struct emit *e, unsigned size_bytes
                             .read_too = read_too, .context = mode_context(t->want->mode),
                             .length = s->insn.length, .lock = s->insn.lock || s->insn.mnemonic == ZYDIS_MNEMONIC_XCHG,
                             .alignment = s->insn.alignment, .x87_waits = s->insn.x87_waits,
-                            .stack = s->insn.segment == X86_SS || s->form != INSN_COPY};
+                            .stack = s->insn.segment == X86_SS || s->form != INSN_COPY,
+                            .ends = s->form == INSN_CALL || s->form == INSN_CALL_INDIRECT};
     emit_bytes(e, (const uint8_t *)&d, sizeof d);
 }
 

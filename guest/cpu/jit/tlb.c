@@ -429,7 +429,7 @@ void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site)
     struct bounce *b = &v->bounce;
     bool killed = b->in_place ? store_to_code(v, b->host[0], b->size_bytes) : bounce_write(v);
     resume_at(v, site, sizeof *site);
-    if (killed)
+    if (killed && !site->ends)
         leave_code(v, jit_rip_of_site(v, site->site) + site->length);
 }
 

@@ -63,16 +63,16 @@ static void emit_stack_address(struct trace *t, int32_t bytes)
     emit_segment(t, X86_SS, word(t));
 }
 
-static void emit_rsp_add(struct trace *t, int32_t bytes)
+static void emit_rsp_add(struct trace *t, struct emit *e, int32_t bytes)
 {
     const struct regmap *m = t->map;
     if (in_64(t) || t->want->mode & MODE_STACK32) {
-        emit_lea_sized(&t->hot, m->home, m->home, bytes, in_64(t));
+        emit_lea_sized(e, m->home, m->home, bytes, in_64(t));
         return;
     }
-    emit_lea_sized(&t->hot, m->t1, m->home, bytes, false);
-    emit8(&t->hot, 0x66);
-    emit_rr(&t->hot, 0x89, m->t1, m->home, 0);
+    emit_lea_sized(e, m->t1, m->home, bytes, false);
+    emit8(e, 0x66);
+    emit_rr(e, 0x89, m->t1, m->home, 0);
 }
 
 // mov between reg and [base + index], of a stack word's size.
@@ -83,15 +83,18 @@ static void emit_word(struct trace *t, struct emit *e, unsigned opcode, unsigned
     emit_rm(e, opcode, reg, base, index, 1, 0, word(t) == 8 ? EMIT_W : 0);
 }
 
+// RSP moves together with the store: one that hit code may leave behind it.
 static void op_store_register(struct trace *t, struct emit *e, unsigned base, unsigned index)
 {
     emit_word(t, e, 0x89, regmap_host(t->map, t->now->insn.op[0].reg), base, index);
+    emit_rsp_add(t, e, -(int32_t)word(t));
 }
 
 static void op_store_immediate(struct trace *t, struct emit *e, unsigned base, unsigned index)
 {
     emit_word(t, e, 0xc7, 0, base, index);
     emit_bytes(e, (const uint8_t *)&t->now->insn.imm, word(t) == 2 ? 2 : 4);
+    emit_rsp_add(t, e, -(int32_t)word(t));
 }
 
 static void op_store_scratch(struct trace *t, struct emit *e, unsigned base, unsigned index)
@@ -100,8 +103,10 @@ static void op_store_scratch(struct trace *t, struct emit *e, unsigned base, uns
     emit_rm(e, 0x8d, t->map->t1, t->map->t1, t->map->t0, 1, 0, EMIT_W);
     emit_load_gs(e, t->map->t0, GS(scratch));
     emit_word(t, e, 0x89, t->map->t0, t->map->t1, INSN_NO_REG);
+    emit_rsp_add(t, e, -(int32_t)word(t));
 }
 
+// Of a call, whose block ends with it: RSP moves with the jump.
 static void op_store_return(struct trace *t, struct emit *e, unsigned base, unsigned index)
 {
     const struct regmap *m = t->map;
@@ -127,7 +132,6 @@ static void emit_push_with(struct trace *t, emit_access_op *op)
 {
     emit_stack_address(t, -(int32_t)word(t));
     emit_access(t, word(t), true, false, op);
-    emit_rsp_add(t, -(int32_t)word(t));
 }
 
 static void emit_load_memory_operand(struct trace *t)
@@ -179,7 +183,7 @@ static void emit_pop(struct trace *t)
     unsigned to = regmap_host(t->map, t->now->insn.op[0].reg);
     flags_before_clobber(t);
     emit_load_top(t);
-    emit_rsp_add(t, word(t));
+    emit_rsp_add(t, &t->hot, word(t));
     if (word(t) == 2)
         emit8(&t->hot, 0x66);
     emit_rr(&t->hot, 0x89, t->map->t0, to, word(t) == 8 ? EMIT_W : 0);
@@ -234,6 +238,7 @@ static void emit_call_insn(struct trace *t)
 {
     flags_before_clobber(t);
     emit_push_with(t, op_store_return);
+    emit_rsp_add(t, &t->hot, -(int32_t)word(t));
     emit_link(t, target_of(t->now), FL_ARITH, false);
 }
 
@@ -241,7 +246,7 @@ static void emit_call_insn(struct trace *t)
 static void emit_indirect_moving(struct trace *t, int32_t rsp_add)
 {
     if (!in_64(t))
-        emit_rsp_add(t, rsp_add);
+        emit_rsp_add(t, &t->hot, rsp_add);
     emit_indirect(t, in_64(t) ? rsp_add : 0);
 }
 
@@ -250,8 +255,7 @@ static void emit_call_indirect(struct trace *t)
     flags_before_clobber(t);
     emit_load_operand(t);
     emit_store_gs(&t->hot, t->map->t0, GS(scratch));
-    emit_stack_address(t, -(int32_t)word(t));
-    emit_access(t, word(t), true, false, op_store_return);
+    emit_push_with(t, op_store_return);
     emit_load_gs(&t->hot, t->map->t0, GS(scratch));
     emit_indirect_moving(t, -(int32_t)word(t));
 }
