@@ -37,7 +37,7 @@ release: build/build.ninja
 	@mkdir -p build/bin
 	@$(foreach p,$(programs),$(foreach n,$($(p)_names),ln -sf ../cmd/$(p) build/bin/$(n);))
 cpu-tests: build/build.ninja
-	@ninja -C build tests/cpu/cpu_diff
+	@ninja -C build tests/cpu/cpu_diff tests/cpu/guest_code tests/cpu/litmus
 asan: build-asan/build.ninja
 	@ninja -C build-asan all unit-tests
 tsan: build-tsan/build.ninja

@@ -52,10 +52,11 @@ static bool in_child(struct progress *p, time_t end_s)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static void tell(const struct progress *p)
+// The input is kept beside the program.
+static void tell(const char *program, const struct progress *p)
 {
-    char name[64];
-    snprintf(name, sizeof name, "guest-code-%llu", (unsigned long long)p->seed);
+    char name[4096];
+    snprintf(name, sizeof name, "%s-%llu", program, (unsigned long long)p->seed);
     FILE *file = fopen(name, "wb");
     if (file) {
         fwrite(p->input, 1, p->size_bytes, file);
@@ -77,7 +78,7 @@ static int run_file(const char *name)
     return LLVMFuzzerTestOneInput(input, size_bytes) < 0;
 }
 
-static int run_seeds(uint64_t seed, unsigned seconds)
+static int run_seeds(const char *program, uint64_t seed, unsigned seconds)
 {
     struct progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     time_t end_s = now_s() + seconds;
@@ -85,7 +86,7 @@ static int run_seeds(uint64_t seed, unsigned seconds)
     p->seed = seed;
     while (now_s() < end_s && failed < FAILURES_MAX)
         if (!in_child(p, end_s)) {
-            tell(p);
+            tell(program, p);
             failed++;
         }
     uint64_t passed = p->seed - seed - failed;
@@ -105,5 +106,5 @@ int main(int argc, char **argv)
             seed = strtoull(argv[++i], NULL, 0);
         else
             files++, failed |= run_file(argv[i]);
-    return files ? failed : run_seeds(seed, seconds);
+    return files ? failed : run_seeds(argv[0], seed, seconds);
 }

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Memory order between vCPUs: the litmus tests of x86-TSO (SDM volume 3, 9.2; Sewell and others, "x86-TSO", 2010) on
+// vCPU threads, and code that another vCPU changes. Each is a loop of rounds in the guest; what is forbidden must
+// never be counted. What is only allowed is counted too, so that a run that interleaves nothing is seen.
+//
+// litmus [--seconds N]: ends with `N passed, N failed`.
+#include <stdatomic.h>
+#include <time.h>
+
+#include "tests/unit/jit_world.h"
+
+#define GUEST(name, text)                                                                      \
+    extern const uint8_t name[], name##_end[];                                                 \
+    __asm__(".pushsection .rodata\n.globl " #name ", " #name "_end\n" #name ":\n.intel_syntax noprefix\n" text \
+            "\n.att_syntax prefix\n" #name "_end:\n.popsection\n")
+
+// The round that each vCPU has begun and ended, results, and the variables, each in a cache line of its own.
+enum { ROUND_0 = 0x40000, ROUND_1 = 0x40100, STOP = 0x40200, SEEN_0 = 0x40300, SEEN_1 = 0x40400, X = 0x40500,
+       Y = 0x40600, FORBIDDEN = 0x40700, RELAXED = 0x40800, CODE_1 = 0x30000, PATCHED = 0x42000, ALIAS = 0x43000 };
+
+// Both: wait for the other at a new round (in rbp); the variables count up with it, so need no reset. vCPU 0
+// judges, before the next.
+#define ROUND(mine, other)                                                                     \
+    "mov rsp, " #mine "\n1: inc ebp\nmov [rsp], ebp\n2: cmp dword ptr [0x40200], 0\njne 9f\n"  \
+    "cmp [" #other "], ebp\njb 2b\n"
+#define AGAIN_0 "mov [0x40300], eax\nmov [0x40310], ebx\ninc ebp\nmov [rsp], ebp\n3: cmp dword ptr [0x40200], 0\njne 9f\n" \
+    "cmp [0x40100], ebp\njb 3b\n"
+#define AGAIN_1 "mov [0x40400], eax\nmov [0x40410], ebx\ninc ebp\nmov [rsp], ebp\n3: cmp dword ptr [0x40200], 0\njne 9f\n" \
+    "cmp [0x40000], ebp\njb 3b\njmp 1b\n9: cli\nhlt\njmp 9b"
+#define JUDGE(text) text "\njmp 1b\n8: inc dword ptr [0x40700]\njmp 1b\n7: inc dword ptr [0x40800]\njmp 1b\n9: cli\nhlt\njmp 9b"
+
+// Store buffering: both may read the old value; not with MFENCE or a locked operation between.
+#define SB_0(fence) ROUND(0x40000, 0x40100) "mov [0x40500], ebp\n" fence "mov eax, [0x40600]\n" AGAIN_0
+#define SB_1(fence) ROUND(0x40100, 0x40000) "mov [0x40600], ebp\n" fence "mov eax, [0x40500]\n" AGAIN_1
+#define BOTH_OLD(where) "lea ecx, [rbp - 1]\ncmp [0x40300], ecx\njae 1b\ncmp [0x40400], ecx\njb " where
+GUEST(sb_0, SB_0("") JUDGE(BOTH_OLD("7f")));
+GUEST(sb_1, SB_1(""));
+GUEST(sb_mfence_0, SB_0("mfence\n") JUDGE(BOTH_OLD("8f")));
+GUEST(sb_mfence_1, SB_1("mfence\n"));
+GUEST(sb_locked_0, SB_0("lock add dword ptr [0x41000], 1\n") JUDGE(BOTH_OLD("8f")));
+GUEST(sb_locked_1, SB_1("lock add dword ptr [0x41100], 1\n"));
+#define SB_XCHG(first, second) "mov edx, ebp\nxchg [" first "], edx\nmov eax, [" second "]\n"
+GUEST(sb_xchg_0, ROUND(0x40000, 0x40100) SB_XCHG("0x40500", "0x40600") AGAIN_0 JUDGE(BOTH_OLD("8f")));
+GUEST(sb_xchg_1, ROUND(0x40100, 0x40000) SB_XCHG("0x40600", "0x40500") AGAIN_1);
+
+// Message passing: who sees the flag sees the data. The page's end, so that the slow path stores too.
+GUEST(mp_0, ROUND(0x40000, 0x40100) "mov [0x40500], ebp\nmov [0x40600], ebp\n" AGAIN_0
+      JUDGE("lea ecx, [rbp - 1]\ncmp [0x40400], ecx\njb 7f\ncmp [0x40410], ecx\njb 8f"));
+GUEST(mp_1, ROUND(0x40100, 0x40000) "mov eax, [0x40600]\nmov ebx, [0x40500]\n" AGAIN_1);
+
+// Load buffering: loads are not delayed behind later stores.
+GUEST(lb_0, ROUND(0x40000, 0x40100) "mov eax, [0x40500]\nmov [0x40600], ebp\n" AGAIN_0
+      JUDGE("lea ecx, [rbp - 1]\ncmp [0x40300], ecx\njb 7f\ncmp [0x40400], ecx\njae 8f"));
+GUEST(lb_1, ROUND(0x40100, 0x40000) "mov eax, [0x40600]\nmov [0x40500], ebp\n" AGAIN_1);
+
+// Coherence: reads of one variable never go back (CoRR).
+GUEST(corr_0, ROUND(0x40000, 0x40100) "mov [0x40500], ebp\n" AGAIN_0
+      JUDGE("lea ecx, [rbp - 1]\nmov edx, [0x40400]\ncmp edx, ecx\njb 7f\ncmp [0x40410], edx\njb 8f"));
+GUEST(corr_1, ROUND(0x40100, 0x40000) "mov eax, [0x40500]\nmov ebx, [0x40500]\n" AGAIN_1);
+
+// A vCPU sees its own store first (SB with forwarding: n6), and the sum of locked additions is whole.
+GUEST(locked_0, ROUND(0x40000, 0x40100) "lock inc dword ptr [0x40500]\nlock xadd [0x40600], ebp\nmov ebp, [rsp]\n" AGAIN_0
+      JUDGE("lea ecx, [rbp - 1]\nmov eax, [0x40500]\ncmp eax, ebp\njne 8f\njmp 7f"));
+GUEST(locked_1, ROUND(0x40100, 0x40000) "lock inc dword ptr [0x40500]\nlock xadd [0x40600], ebp\nmov ebp, [rsp]\n" AGAIN_1);
+
+// A locked operation on two pages is atomic too.
+GUEST(split_0, ROUND(0x40000, 0x40100) "lock inc dword ptr [0x44ffe]\n" AGAIN_0
+      JUDGE("mov eax, [0x44ffe]\ncmp eax, ebp\njne 8f\njmp 7f"));
+GUEST(split_1, ROUND(0x40100, 0x40000) "lock inc dword ptr [0x44ffe]\n" AGAIN_1);
+
+// vCPU 0 changes the immediate of a function (`mov eax, imm32; ret`) through another name of its page, then
+// says so: vCPU 1, once it has seen that and serialized, must run the new one; before, the old or the new.
+GUEST(patch_0, ROUND(0x40000, 0x40100) "mov [0x43004], ebp\nmov [0x40500], ebp\n" AGAIN_0
+      JUDGE("lea ecx, [rbp - 1]\ncmp [0x40410], ecx\njb 7f\ncmp [0x40400], ecx\njb 8f"));
+GUEST(patch_1, ROUND(0x40100, 0x40000)
+      "mov ecx, [0x40500]\nmov [0x40420], ecx\nxor eax, eax\ncpuid\nmov ecx, 0x42003\ncall rcx\nmov ebx, [0x40420]\nmov rsp, 0x40100\n" AGAIN_1);
+GUEST(patched, ".byte 0xb8\n.long 0\nret");
+
+#define TEST(name, relaxed) {#name, name##_0, name##_0_end, name##_1, name##_1_end, relaxed}
+static const struct test {
+    const char *name;
+    const uint8_t *code_0, *end_0, *code_1, *end_1;
+    bool may_relax;
+} tests[] = {
+    TEST(sb, true), TEST(sb_mfence, false), TEST(sb_locked, false), TEST(sb_xchg, false), TEST(mp, false), TEST(lb, false),
+    TEST(corr, false), TEST(locked, false), TEST(split, false), TEST(patch, false),
+};
+
+static void nothing_happens(void *opaque, struct vcpu *vcpu) { (void)opaque, (void)vcpu; }
+static _Atomic bool died;
+static void it_died(void *opaque, struct vcpu *vcpu) { (void)opaque, (void)vcpu; died = true; }
+
+static void prepare(struct world *w, const struct test *t)
+{
+    memcpy(w->ram.host + WORLD_CODE, t->code_0, t->end_0 - t->code_0);
+    memcpy(w->ram.host + CODE_1, t->code_1, t->end_1 - t->code_1);
+    memcpy(w->ram.host + PATCHED + 3, patched, patched_end - patched);
+    *world_pte(w, ALIAS) = PATCHED | PTE_P | PTE_W;
+    for (unsigned i = 0; i < 2; i++) {
+        world_state(w, w->vcpu[i]->state, 0);
+        w->vcpu[i]->state->rip = i ? CODE_1 : WORLD_CODE;
+        w->vcpu[i]->state->gpr[X86_RBP] = 0;
+    }
+    w->vcpu[0]->ops->put_state(w->vcpu[0]);
+    w->vcpu[1]->ops->put_state(w->vcpu[1]);
+}
+
+static bool judge(const struct world *w, const struct test *t)
+{
+    uint32_t rounds, forbidden, relaxed;
+    memcpy(&rounds, w->ram.host + ROUND_0, 4);
+    memcpy(&forbidden, w->ram.host + FORBIDDEN, 4);
+    memcpy(&relaxed, w->ram.host + RELAXED, 4);
+    bool good = !forbidden && rounds > 2 && !died && world_canaries_live(w);
+    printf("%-10s %8u rounds, %u forbidden, %u of the other kind%s\n", t->name, rounds / 2, forbidden, relaxed, good ? "" : ": FAILED");
+    return good;
+}
+
+static bool run_test(const struct test *t, unsigned milliseconds, bool one)
+{
+    struct world w = {.vcpus = 2, .one = one};
+    const struct vcpu_events events = {.shutdown = it_died, .debug = nothing_happens, .failed = it_died};
+    struct err err = {0};
+    died = false;
+    world_open(&w);
+    prepare(&w, t);
+    mem_thread_offline();
+    for (unsigned i = 0; i < 2; i++)
+        world_need(vcpu_start(w.vcpu[i], &events, &err) == 0, err.text);
+    for (unsigned i = 0; i < 2; i++)
+        vcpu_resume(w.vcpu[i]);
+    usleep(milliseconds * 1000);
+    *(volatile uint32_t *)(w.ram.host + STOP) = 1;
+    for (unsigned i = 0; i < 2; i++) {
+        vcpu_pause(w.vcpu[i]);
+        vcpu_wait_paused(w.vcpu[i]);
+    }
+    bool good = judge(&w, t);
+    for (unsigned i = 0; i < 2; i++) {
+        vcpu_destroy(w.vcpu[i]);
+        w.vcpu[i] = NULL;
+    }
+    mem_thread_online();
+    world_close(&w);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned seconds = argc == 3 && !strcmp(argv[1], "--seconds") ? strtoul(argv[2], NULL, 0) : 5;
+    unsigned passed = 0, failed = 0, runs = 2 * ARRAY_SIZE(tests);
+    for (unsigned i = 0; i < runs; i++)
+        if (run_test(&tests[i / 2], seconds * 1000 / runs, i % 2))
+            passed++;
+        else
+            failed++;
+    printf("%u passed, %u failed\n", passed, failed);
+    return failed != 0;
+}
