@@ -30,6 +30,8 @@ struct mem {
     uint64_t size_bytes;
     pthread_mutex_t lock;  // for changes; never held while waiting for readers
     struct map *map;
+    void (*wrote)(void *opaque, uint8_t *host, size_t size_bytes);  // null: nobody asks
+    void *wrote_opaque;
 };
 
 static const struct map *current_map(struct mem *mem)
@@ -218,14 +220,29 @@ static uint64_t region_read(const struct region *region, uint64_t address, unsig
     return region->ops->read(region->opaque, offset, size_bytes) & size_mask(size_bytes);
 }
 
-static void region_write(const struct region *region, uint64_t address, uint64_t value,
+void mem_observe_writes(struct mem *mem, void (*wrote)(void *opaque, uint8_t *host, size_t size_bytes),
+                        void *opaque)
+{
+    mem->wrote_opaque = opaque;
+    mem->wrote = wrote;
+}
+
+static void tell(const struct mem *mem, uint8_t *host, size_t size_bytes)
+{
+    if (mem->wrote)
+        mem->wrote(mem->wrote_opaque, host, size_bytes);
+}
+
+static void region_write(const struct mem *mem, const struct region *region, uint64_t address, uint64_t value,
                          unsigned size_bytes)
 {
     uint64_t offset = address - region->base;
-    if (!region->host)
+    if (!region->host) {
         region->ops->write(region->opaque, offset, value & size_mask(size_bytes), size_bytes);
-    else if (!region->read_only)
+    } else if (!region->read_only) {
         store(region->host + offset, value, size_bytes);
+        tell(mem, region->host + offset, size_bytes);
+    }
 }
 
 // Above the last address of 64 bits is nothing, and not address 0.
@@ -246,13 +263,13 @@ static uint64_t read_bytes(const struct map *map, uint64_t address, unsigned siz
     return value;
 }
 
-static void write_bytes(const struct map *map, uint64_t address, uint64_t value,
+static void write_bytes(const struct mem *mem, const struct map *map, uint64_t address, uint64_t value,
                         unsigned size_bytes)
 {
     for (unsigned i = 0; i < size_bytes; i++) {
         const struct region *region = find_byte(map, address, i);
         if (region)
-            region_write(region, address + i, value >> (8 * i), 1);
+            region_write(mem, region, address + i, value >> (8 * i), 1);
     }
 }
 
@@ -270,9 +287,9 @@ void mem_write(struct mem *mem, gpa_t gpa, uint64_t value, unsigned size_bytes)
     const struct map *map = current_map(mem);
     const struct region *region = find(map, gpa.u);
     if (region && holds(region, gpa.u, size_bytes))
-        region_write(region, gpa.u, value, size_bytes);
+        region_write(mem, region, gpa.u, value, size_bytes);
     else
-        write_bytes(map, gpa.u, value, size_bytes);
+        write_bytes(mem, map, gpa.u, value, size_bytes);
 }
 
 // The RAM at gpa, and how much of *size_bytes is there; null where there is none.
@@ -311,6 +328,7 @@ int mem_dma_write(struct mem *mem, gpa_t gpa, const void *bytes, size_t size_byt
         if (!host)
             return -EFAULT;
         memcpy(host, bytes, piece);
+        tell(mem, host, piece);
         bytes = (const uint8_t *)bytes + piece;
         gpa.u += piece;
     }

@@ -65,6 +65,11 @@ void *mem_ram_at(struct mem *mem, gpa_t gpa, uint64_t size_bytes, bool for_write
 // [reader] One access of 1, 2, 4 or 8 bytes, to RAM or a device.
 uint64_t mem_read(struct mem *mem, gpa_t gpa, unsigned size_bytes);
 void mem_write(struct mem *mem, gpa_t gpa, uint64_t value, unsigned size_bytes);
+// An engine that keeps what it derived from RAM hears of each write by mem_write and mem_dma_write: after
+// it is done, on the writer's thread, before the writer goes on (so before a device tells the guest).
+// One observer a space; set before there are writers. Writes by vCPUs are the engine's own.
+void mem_observe_writes(struct mem *mem, void (*wrote)(void *opaque, uint8_t *host, size_t size_bytes),
+                        void *opaque);
 // [reader] Reaches RAM only, page by page. -EFAULT where it meets anything else; what lay
 // before that is done.
 int mem_dma_read(struct mem *mem, gpa_t gpa, void *bytes, size_t size_bytes);

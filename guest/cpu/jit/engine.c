@@ -190,9 +190,29 @@ static void statistics(struct engine *engine, void (*line)(void *opaque, const c
     say(line, opaque, "world stops", SUM(world_stops));
 }
 
+// A device's or debugger's write: what was translated from those bytes goes. In the fast case the page
+// holds no code.
+static void wrote(void *opaque, uint8_t *host, size_t size_bytes)
+{
+    struct jit_engine *jit = opaque;
+    struct code *c = jit->code;
+    for (size_t done = 0, piece; done < size_bytes; done += piece) {
+        uint8_t *at = host + done;
+        piece = PAGE_BYTES - ((uintptr_t)at & (PAGE_BYTES - 1));
+        if (piece > size_bytes - done)
+            piece = size_bytes - done;
+        if (!atomic_load(&jit->ram_pages[ram_page_of(jit, at)].is_code))
+            continue;
+        pthread_mutex_lock(&c->lock);
+        code_store(c, ram_page_of(jit, at), (uintptr_t)at & (PAGE_BYTES - 1), piece);
+        pthread_mutex_unlock(&c->lock);
+    }
+}
+
 static void destroy(struct engine *engine)
 {
     struct jit_engine *jit = jit_of(engine);
+    mem_observe_writes(engine->config.memory, NULL, NULL);
     if (jit->code)
         code_destroy(jit->code);
     if (jit->apics)
@@ -294,6 +314,7 @@ struct engine *jit_engine_create(const struct engine_config *config, struct err 
         destroy(&jit->engine);
         return NULL;
     }
+    mem_observe_writes(config->memory, wrote, jit);
     jit_signals_install();
     return &jit->engine;
 }
