@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 #include "guest/cpu/jit/code.h"
@@ -186,6 +187,103 @@ static void test_stack_beside_code(void **state)
     world_close(&w);
 }
 
+// --- between vCPUs -------------------------------------------------------------------------------
+
+static struct ram_page *ram_page_at(struct world *w, uint64_t gpa)
+{
+    return &engine_of(w)->ram_pages[gpa >> PAGE_BITS];
+}
+
+// vCPU 0 is about to translate, and waits until vCPU 1 has dropped its write fills; meanwhile the cache is emptied.
+static void *empty_while_it_waits(void *opaque)
+{
+    struct world *w = opaque;
+    struct jit_engine *jit = engine_of(w);
+    struct jit_vcpu *v = jit_of(w, 0);
+    while (!atomic_load(&v->safe))
+        sched_yield();
+    code_empty(jit->code);
+    jit_fetch_flush(v, true);
+    for (unsigned c = 0; c < JIT_CONTEXTS; c++)
+        jit_jumps_flush(v, c);
+    pthread_mutex_unlock(&jit->world);
+    return NULL;
+}
+
+static void test_cache_emptied_under_a_translation(void **state)
+{
+    (void)state;
+    struct world w = {.vcpus = 2};
+    opened(&w);
+    pthread_t thread;
+    // A page before, CODE, whose number would be that of the page behind it, which has other code there.
+    PUT(&w, WORLD_CODE + 0x2000, 0xe9, 0xfb, 0xdf, 0xff, 0xff);  // jmp CODE
+    PUT(&w, WORLD_CODE, 0xff, 0xc1, 0xeb, 0x3c);                 // inc ecx; jmp CODE + 0x40
+    PUT(&w, WORLD_CODE + 0x40, 0xe9, 0xbb, 0x0f, 0, 0);          // jmp CODE + 0x1000
+    PUT(&w, WORLD_CODE + 0x1000, FINISH);
+    PUT(&w, WORLD_CODE + 0x1040, 0xe6, 0x66, 0xf4);
+    w.s->rip = WORLD_CODE + 0x2000;
+    atomic_store(&ram_page_at(&w, WORLD_CODE)->writers, BIT(1));
+    pthread_mutex_lock(&engine_of(&w)->world);
+    atomic_store(&jit_of(&w, 0)->safe, 0);
+    assert_false(pthread_create(&thread, NULL, empty_while_it_waits, &w));
+    assert_int_equal(world_run(&w), DONE);
+    pthread_join(thread, NULL);
+    world_close(&w);
+}
+
+// A second vCPU that finds a page marked, while the first still waits for writers, must wait too.
+static void test_code_has_no_writers(void **state)
+{
+    (void)state;
+    struct world w = {.vcpus = 2};
+    opened(&w);
+    struct ram_page *page = ram_page_at(&w, WORLD_DATA);
+    unsigned slot = WORLD_DATA >> PAGE_BITS;
+    struct tlb_entry *e = &jit_of(&w, 1)->tlb[JIT_SUPERVISOR][slot];
+    *e = (struct tlb_entry){WORLD_DATA, WORLD_DATA, (uint64_t)w.ram.host + WORLD_DATA, TLB_VALID};
+    atomic_store(&page->writers, BIT(1));
+    atomic_store(&page->is_code, true);
+    jit_make_code(jit_of(&w, 0), WORLD_DATA >> PAGE_BITS);
+    assert_int_not_equal(e->write, WORLD_DATA);
+    assert_int_equal(atomic_load(&page->writers), 0);
+    jit_world_leave(jit_of(&w, 0));
+    world_close(&w);
+}
+
+// The instruction that runs with the world stopped is in a page that is not known as code any more.
+static void test_world_is_stopped_once(void **state)
+{
+    (void)state;
+    struct world w = {.vcpus = 2};
+    opened(&w);
+    PUT(&w, WORLD_CODE, 0x90, FINISH);
+    atomic_store(&ram_page_at(&w, WORLD_CODE)->writers, BIT(1));
+    jit_of(&w, 0)->wants_world = true;
+    alarm(20);
+    assert_int_equal(world_run(&w), DONE);
+    alarm(0);
+    assert_false(jit_of(&w, 0)->has_world);
+    world_close(&w);
+}
+
+// LOCK BTS of a bit far away is emulated; across two pages it has the world to itself as well.
+static void test_emulated_lock_across_pages(void **state)
+{
+    (void)state;
+    struct world w = {.vcpus = 2};
+    opened(&w);
+    // lock bts [rdi], rax; FINISH
+    PUT(&w, WORLD_CODE, 0xf0, 0x48, 0x0f, 0xab, 0x07, FINISH);
+    w.s->gpr[X86_RDI] = WORLD_DATA + PAGE_BYTES - 12;
+    w.s->gpr[X86_RAX] = 64 + 63;
+    uint64_t before = jit_of(&w, 0)->count.world_stops;
+    assert_int_equal(world_run(&w), DONE);
+    assert_int_equal(*(uint32_t *)(w.ram.host + WORLD_DATA + PAGE_BYTES), 0x80000000);
+    assert_int_equal(jit_of(&w, 0)->count.world_stops, before + 1);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +294,10 @@ int main(void)
         cmocka_unit_test(test_call_over_code),
         cmocka_unit_test(test_indirect_call_over_code),
         cmocka_unit_test(test_stack_beside_code),
+        cmocka_unit_test(test_cache_emptied_under_a_translation),
+        cmocka_unit_test(test_code_has_no_writers),
+        cmocka_unit_test(test_world_is_stopped_once),
+        cmocka_unit_test(test_emulated_lock_across_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

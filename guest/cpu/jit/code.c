@@ -10,6 +10,8 @@
 
 // Most that one block and its stubs may take of an arena, with a good margin.
 enum { BLOCK_HOT_MAX = 64 << 10, BLOCK_COLD_MAX = 96 << 10, LINKS_A_BLOCK = 4 };
+// Each vCPU may have taken an index or two before it asks for room.
+enum { PAGES_MARGIN = 1024 };
 // So many stores to a page of code, with no block made meanwhile, make it data.
 enum { STORES_TO_DATA = 64 };
 
@@ -119,7 +121,7 @@ void code_destroy(struct code *c)
 bool code_has_room(const struct code *c)
 {
     return c->hot.end - c->hot.at > BLOCK_HOT_MAX && c->cold.end - c->cold.at > BLOCK_COLD_MAX &&
-           c->page_count + 2 < CODE_PAGES_MAX && c->block_count + 1 < CODE_BLOCKS_MAX &&
+           c->page_count + PAGES_MARGIN < CODE_PAGES_MAX && c->block_count + 1 < CODE_BLOCKS_MAX &&
            c->link_count + LINKS_A_BLOCK < CODE_LINKS_MAX && c->insn_count + 128 < CODE_INSNS_MAX &&
            c->hot_sites.count + 256 < c->hot_sites.capacity && c->cold_sites.count + 256 < c->cold_sites.capacity;
 }

@@ -105,27 +105,33 @@ static void enter_page(struct jit_vcpu *v, unsigned who, uint64_t va, uint32_t p
     log->count++;
 }
 
-// Other vCPUs may hold write fills of a page that is becoming code: they drop them, which they do
-// wherever they are safe. The page is marked already, so no new fill is made.
-static void stop_writers(struct jit_vcpu *v, uint64_t ram_page)
+// vCPUs may hold write fills of a page that is becoming code: they drop them, which others do wherever
+// they are safe. The page is marked already, so no new fill is made. A vCPU's bit goes once its fills are
+// gone, not before: till then whoever else finds code here comes to wait too.
+static void stop_writers(struct jit_vcpu *v, struct ram_page *page, const uint8_t *host_page)
 {
-    const uint8_t *host_page = v->vcpu.engine->config.ram->host + (ram_page << PAGE_BITS);
-    uint64_t me = BIT(v->vcpu.index & 63), writers = atomic_exchange(&v->jit->ram_pages[ram_page].writers, 0);
-    if (writers & me)
+    const struct jit_engine *jit = v->jit;
+    uint64_t me = jit->created <= 64 ? BIT(v->vcpu.index) : 0;
+    if (atomic_load(&page->writers) == me) {
         jit_tlb_drop_writes(v, host_page);
-    if (!(writers & ~me))
+        atomic_fetch_and(&page->writers, ~me);
         return;
+    }
     jit_world_stop(v);
-    for (unsigned i = 0; i < v->jit->created; i++)
+    uint64_t writers = atomic_exchange(&page->writers, 0);
+    for (unsigned i = 0; i < jit->created; i++)
         if (writers & BIT(i & 63))
-            jit_tlb_drop_writes(v->jit->vcpus[i], host_page);
+            jit_tlb_drop_writes(jit->vcpus[i], host_page);
     jit_world_start(v);
 }
 
 void jit_make_code(struct jit_vcpu *v, uint64_t ram_page)
 {
-    if (!atomic_exchange(&v->jit->ram_pages[ram_page].is_code, true))
-        stop_writers(v, ram_page);
+    struct ram_page *page = &v->jit->ram_pages[ram_page];
+    if (!atomic_load(&page->is_code))
+        atomic_store(&page->is_code, true);
+    if (atomic_load(&page->writers))
+        stop_writers(v, page, v->vcpu.engine->config.ram->host + (ram_page << PAGE_BITS));
 }
 
 static uint32_t page_index(struct jit_vcpu *v, const uint8_t *host_page, bool user)

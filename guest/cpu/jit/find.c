@@ -120,25 +120,27 @@ static bool is_marked(const struct jit_vcpu *v, const struct translation *t)
            (!t->next_page || atomic_load(&pages[ram_page(v, t->next_page)].is_code));
 }
 
-static struct block *make(struct jit_vcpu *v, struct translation *t, uint64_t pc)
+// Null: the caller looks again if the cache was emptied meanwhile (its epoch has ended: indices of pages
+// mean nothing any more), which happens wherever this vCPU waits for others.
+static struct block *make(struct jit_vcpu *v, struct translation *t, uint64_t pc, uint64_t epoch)
 {
     struct code *c = v->jit->code;
     jit_vectors_save(v);
     for (unsigned tries = 0; tries < 4; tries++) {
         mark_as_code(v, t);
         pthread_mutex_lock(&c->lock);
-        struct block *b = code_find(c, t->page, t->offset, t->mode, t->entry_map);
-        bool room = code_has_room(c), marked = is_marked(v, t);
+        bool stale = c->emptied != epoch, room = code_has_room(c), marked = !stale && is_marked(v, t);
+        struct block *b = stale ? NULL : code_find(c, t->page, t->offset, t->mode, t->entry_map);
         if (!b && room && marked)
             b = translate(c, t);
         pthread_mutex_unlock(&c->lock);
-        if (b)
+        if (b || stale)
             return b;
         if (!marked)
             continue;
         if (!room) {
             jit_forget_code(v->jit, v);
-            return NULL;  // pages' indices mean nothing any more: look again
+            return NULL;
         }
         uint64_t next = (pc | (PAGE_BYTES - 1)) + 1;
         t->next_page = jit_fetch_page(v, next, &t->next_bytes);
@@ -174,15 +176,15 @@ struct block *jit_find(struct jit_vcpu *v, uint32_t mode, unsigned entry_map)
     uint64_t pc = jit_linear_pc(v);
     check_fetch(v, mode);
     for (unsigned tries = 0; tries < 4; tries++) {
+        uint64_t epoch = v->jit->code->emptied;
         struct translation t = {.offset = pc & (PAGE_BYTES - 1), .mode = mode, .entry_map = entry_map};
         t.page = jit_fetch_page(v, pc, &t.bytes);
         if (!t.page)
             return NULL;
         struct block *b = find_in_page(v, t.page, t.offset, mode, entry_map);
         if (!b) {
-            uint64_t epoch = v->jit->code->emptied;
             t.entry_map = map_to_use(v, &t);
-            b = make(v, &t, pc);
+            b = make(v, &t, pc, epoch);
             if (!b && epoch == v->jit->code->emptied)
                 return NULL;
         }

@@ -105,6 +105,12 @@ _Noreturn void jit_shutdown(struct jit_vcpu *v)
     __builtin_longjmp(v->unwind, 1);
 }
 
+_Noreturn void jit_start_over_with_world(struct jit_vcpu *v)
+{
+    v->wants_world = true;
+    __builtin_longjmp(v->unwind, 1);
+}
+
 static void put_before_back(struct jit_vcpu *v)
 {
     struct x86_state *s = &v->state;

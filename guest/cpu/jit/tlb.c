@@ -148,11 +148,14 @@ unsigned jit_context(const struct jit_vcpu *v, enum jit_as as)
 
 // --- filling --------------------------------------------------------------------------------
 
-// A write fill and a page's turning into code race: each announces itself, then looks.
+// A write fill and a page's turning into code race: each announces itself, then looks. Who sees code
+// at once is no writer.
 static bool may_fill_write(struct jit_vcpu *v, uint8_t *host_page)
 {
     struct ram_page *p = &v->jit->ram_pages[ram_page_of(v->jit, host_page)];
     uint64_t me = BIT(v->vcpu.index & 63);
+    if (atomic_load_explicit(&p->is_code, memory_order_relaxed))
+        return false;
     if (!(atomic_load_explicit(&p->writers, memory_order_relaxed) & me))
         atomic_fetch_or(&p->writers, me);
     atomic_thread_fence(memory_order_seq_cst);
@@ -596,6 +599,8 @@ bool jit_cmpxchg(struct jit_vcpu *v, gva_t at, void *expected, const void *desir
     struct bounce *b = &v->bounce;
     open_for_c(v, at, size_bytes, as, false, true);
     bool whole = b->host[0] && b->first_bytes == size_bytes;
+    if (b->first_bytes < size_bytes && !v->has_world && v->jit->created > 1)
+        jit_start_over_with_world(v);
     if (!whole)
         bounce_read(v);
     bool done = cmpxchg_on(whole ? b->host[0] : b->at, expected, desired, size_bytes);

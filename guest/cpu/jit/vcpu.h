@@ -126,7 +126,7 @@ struct jit_vcpu {
     bool watching;              // debug has data watchpoints
     bool watch_hit;
     bool wants_world;           // the next instruction runs with the world stopped
-    bool has_world;
+    bool has_world;             // it does: stopping it once more means nothing
 
     // Requests from other threads, taken by the run loop.
     _Atomic uint32_t requests;  // JIT_REQUEST_*
@@ -232,6 +232,8 @@ enum vcpu_exit jit_run(struct vcpu *vcpu);
 void jit_compose_flags(struct jit_vcpu *v);  // translated code's parts into state.rflags
 void jit_split_flags(struct jit_vcpu *v);
 void jit_copy_limits(struct jit_vcpu *v);
+// Abandons the emulated instruction, to run it with every other vCPU standing still.
+_Noreturn void jit_start_over_with_world(struct jit_vcpu *v);
 
 // emulate_site.c: emulated instructions, called from translated code.
 struct emulate_site;

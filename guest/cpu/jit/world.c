@@ -57,7 +57,7 @@ static void wait_until_safe(struct jit_vcpu *v)
 void jit_world_stop(struct jit_vcpu *v)
 {
     struct jit_engine *jit = v ? v->jit : NULL;
-    if (!jit)
+    if (!jit || v->has_world)
         return;
     v->count.world_stops++;
     atomic_store(&v->safe, 1);
@@ -70,7 +70,7 @@ void jit_world_stop(struct jit_vcpu *v)
 
 void jit_world_start(struct jit_vcpu *v)
 {
-    if (!v)
+    if (!v || v->has_world)
         return;
     atomic_store(&v->jit->world_stopping, 0);
     pthread_mutex_unlock(&v->jit->world);
