@@ -76,6 +76,15 @@ static void give_up(int signal)
     sigaction(signal, &fallback, NULL);  // the instruction runs again, and ends the process
 }
 
+// A host that is a virtual machine itself raises #UD once in a million or so x87 instructions, and not
+// when they are run again.
+static bool may_be_spurious(struct jit_vcpu *v, unsigned vector, uint64_t pc)
+{
+    bool first = vector == EX_UD && v->undefined_at != pc;
+    v->undefined_at = first ? pc : 0;
+    return first;
+}
+
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
     (void)info;
@@ -89,6 +98,8 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         give_up(signal);
         return;
     }
+    if (may_be_spurious(v, vector, gregs[REG_RIP]))
+        return;
     if (emulated)
         leave_emulated(gregs, emulated, vector);
     else

@@ -114,6 +114,7 @@ struct jit_vcpu {
     uint64_t link_epoch;        // this life of the code cache
     uint32_t wakes_seen;
     uint32_t host_fault;        // the vector that a host signal stands for
+    uint64_t undefined_at;      // where the host raised #UD last, and may not have meant it
     bool clock_known;
     uint64_t clock_zero_ns;     // host time at which the guest's clock showed 0
     bool debug_skip;            // the breakpoint at the first instruction was reported already
