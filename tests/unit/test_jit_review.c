@@ -27,6 +27,10 @@ static void put(struct world *w, uint64_t gpa, const uint8_t *bytes, size_t size
 }
 #define PUT(w, gpa, ...) put(w, gpa, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
+// What the last event pushed, from the top of its stack.
+static uint64_t pushed(struct world *w, unsigned word) { return *world_word(w, WORLD_IST_TOP - 8 * word); }
+enum { PUSHED_FLAGS = 3, PUSHED_RIP = 5 };
+
 static struct world *opened(struct world *w)
 {
     world_open(w);
@@ -284,6 +288,146 @@ static void test_emulated_lock_across_pages(void **state)
     world_close(&w);
 }
 
+// --- traps and shadows -----------------------------------------------------------------------------
+
+static void trace(struct world *w, unsigned cpl)
+{
+    opened(w);
+    world_state(w, w->s, cpl);
+    w->s->rflags |= FL_TF;
+    alarm(30);
+}
+
+static void finish_trace(struct world *w)
+{
+    alarm(0);
+    world_close(w);
+}
+
+// The trap after MOV SS comes one instruction later (SDM volume 3, 6.8.3).
+static void test_trap_behind_mov_ss(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    trace(&w, 0);
+    PUT(&w, WORLD_CODE, 0x8e, 0xd0, 0x90, 0x90, FINISH);
+    w.s->gpr[X86_RAX] = WORLD_SS0;
+    assert_int_equal(world_run(&w), EX_DB);
+    assert_int_equal(pushed(&w, PUSHED_RIP), WORLD_CODE + 3);
+    finish_trace(&w);
+}
+
+static void test_trap_ends_hlt(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    trace(&w, 0);
+    PUT(&w, WORLD_CODE, 0xf4);
+    assert_int_equal(world_run(&w), EX_DB);
+    assert_int_equal(pushed(&w, PUSHED_RIP), WORLD_CODE + 1);
+    finish_trace(&w);
+}
+
+// TF is what SYSCALL and SYSRET leave, not what they find: a system call is one step.
+static void test_trap_and_system_calls(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    trace(&w, 3);
+    w.s->star = (uint64_t)(WORLD_CS3 - 16) << 48 | (uint64_t)WORLD_CS0 << 32;
+    w.s->lstar = WORLD_CODE + 0x100;
+    w.s->sfmask = FL_TF | FL_IF;
+    PUT(&w, WORLD_CODE, 0x0f, 0x05, 0x90, 0x90);
+    PUT(&w, WORLD_CODE + 0x100, 0x48, 0x0f, 0x07);
+    assert_int_equal(world_run(&w), EX_DB);
+    assert_int_equal(pushed(&w, PUSHED_RIP), WORLD_CODE + 2);
+    assert_true(pushed(&w, PUSHED_FLAGS) & FL_TF);
+    assert_int_equal(w.s->gpr[X86_RCX], WORLD_CODE + 2);
+    finish_trace(&w);
+}
+
+static void test_trap_of_what_needs_the_world(void **state)
+{
+    (void)state;
+    struct world w = {.vcpus = 2};
+    trace(&w, 0);
+    PUT(&w, WORLD_CODE, 0xf0, 0xff, 0x07, FINISH);  // lock inc dword [rdi]
+    w.s->gpr[X86_RDI] = WORLD_DATA + PAGE_BYTES - 2;
+    assert_int_equal(world_run(&w), EX_DB);
+    assert_int_equal(pushed(&w, PUSHED_RIP), WORLD_CODE + 3);
+    assert_int_equal(*(uint16_t *)(w.ram.host + WORLD_DATA + PAGE_BYTES - 2), 1);
+    finish_trace(&w);
+}
+
+// STI ends a page, and the interrupt came just before: it is taken behind the HLT that follows.
+static void test_sti_at_the_end_of_a_page(void **state)
+{
+    (void)state;
+    enum { APIC = 0x1f0000, START = WORLD_CODE + PAGE_BYTES - 23 };
+    for (unsigned one = 0; one < 2; one++) {
+        struct world w = {.one = one};
+        opened(&w);
+        *world_pte(&w, APIC) = 0xfee00000 | PTE_P | PTE_W;
+        // mov dword [APIC + SVR], 0x1ff; mov dword [APIC + ICR], self, vector 0x40; sti; hlt
+        PUT(&w, START, 0xc7, 0x04, 0x25, 0xf0, 0, 0x1f, 0, 0xff, 1, 0, 0,
+            0xc7, 0x04, 0x25, 0, 3, 0x1f, 0, 0x40, 0, 4, 0, 0xfb, 0xf4, FINISH);
+        w.s->rip = START;
+        w.s->rflags |= FL_RF;
+        assert_int_equal(world_run(&w), 0x40);
+        assert_int_equal(pushed(&w, PUSHED_RIP), WORLD_CODE + PAGE_BYTES + 1);
+        assert_false(pushed(&w, PUSHED_FLAGS) & FL_RF);
+        world_close(&w);
+    }
+}
+
+// --- operands -------------------------------------------------------------------------------------
+
+static int run_32(unsigned segment, uint16_t attr, const uint8_t *bytes, size_t size_bytes)
+{
+    struct world w = {0};
+    opened(&w);
+    put(&w, WORLD_CODE, bytes, size_bytes);
+    w.s->seg[X86_CS].attr = 0xc09b;
+    w.s->seg[X86_CS].selector = 8;
+    if (segment != X86_CS)
+        w.s->seg[segment].attr = attr;
+    int vector = world_run(&w);
+    world_close(&w);
+    return vector;
+}
+#define RUN_32(segment, attr, ...) \
+    run_32(segment, attr, (const uint8_t[]){__VA_ARGS__, FINISH}, sizeof((const uint8_t[]){__VA_ARGS__, FINISH}))
+
+static void test_rights_of_flat_segments(void **state)
+{
+    (void)state;
+    enum { READ_ONLY = 0xc091, READ_WRITE = 0xc093, EXPAND_DOWN = 0xc097 };
+    assert_int_equal(RUN_32(X86_CS, 0, 0x2e, 0xa1, 0, 0, 4, 0), DONE);             // mov eax, cs:[DATA]
+    assert_int_equal(RUN_32(X86_CS, 0, 0x2e, 0xa3, 0, 0, 4, 0), EX_GP);            // mov cs:[DATA], eax
+    assert_int_equal(RUN_32(X86_DS, READ_WRITE, 0xa3, 0, 0, 4, 0), DONE);          // mov [DATA], eax
+    assert_int_equal(RUN_32(X86_DS, READ_ONLY, 0xa3, 0, 0, 4, 0), EX_GP);
+    assert_int_equal(RUN_32(X86_DS, READ_ONLY, 0xa1, 0, 0, 4, 0), DONE);           // mov eax, [DATA]
+    assert_int_equal(RUN_32(X86_DS, EXPAND_DOWN, 0xa1, 0, 0, 4, 0), EX_GP);
+}
+
+// What is only stored is not read, on a device's side of the border either.
+static void test_store_into_a_device(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    opened(&w);
+    *world_pte(&w, WORLD_DATA + PAGE_BYTES) = WORLD_DEVICE | PTE_P | PTE_W;
+    PUT(&w, WORLD_CODE, 0x48, 0x89, 0x07, FINISH);  // mov [rdi], rax
+    w.s->gpr[X86_RDI] = WORLD_DATA + PAGE_BYTES - 4;
+    w.s->gpr[X86_RAX] = 0x1122334455667788;
+    assert_int_equal(world_run(&w), DONE);
+    assert_int_equal(w.accesses, 1);
+    assert_true(w.access[0].write);
+    assert_int_equal(w.access[0].size_bytes, 4);
+    assert_int_equal(w.access[0].value, 0x11223344);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +442,13 @@ int main(void)
         cmocka_unit_test(test_code_has_no_writers),
         cmocka_unit_test(test_world_is_stopped_once),
         cmocka_unit_test(test_emulated_lock_across_pages),
+        cmocka_unit_test(test_trap_behind_mov_ss),
+        cmocka_unit_test(test_trap_and_system_calls),
+        cmocka_unit_test(test_sti_at_the_end_of_a_page),
+        cmocka_unit_test(test_rights_of_flat_segments),
+        cmocka_unit_test(test_store_into_a_device),
+        cmocka_unit_test(test_trap_ends_hlt),
+        cmocka_unit_test(test_trap_of_what_needs_the_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ enum {
     MODE_CODE = 3,            // enum insn_mode
     MODE_CPL_SHIFT = 2,       // 2 bits
     MODE_AC = 1 << 4,         // supervisor under SMAP with EFLAGS.AC
-    MODE_FLAT = 1 << 5,       // outside 64-bit code: CS, DS, ES and SS have base 0 and no limit
+    MODE_FLAT = 1 << 5,       // outside 64-bit code: CS, DS, ES and SS have base 0 and no limit, and are simple
     MODE_X87 = 1 << 6, MODE_SSE = 1 << 7, MODE_AVX = 1 << 8,  // enabled, and do not raise #NM
     MODE_ONE = 1 << 9,        // one instruction a block, no chaining: the reference
     MODE_STACK32 = 1 << 10,   // SS.B

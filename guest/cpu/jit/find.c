@@ -3,10 +3,7 @@
 // From a guest address to a block: the mode, the page, the block, the translator.
 #include "guest/cpu/jit/code.h"
 
-static bool flat(const struct x86_segment *s)
-{
-    return s->base == 0 && s->limit == UINT32_MAX && s->attr & SEG_P;
-}
+static bool flat(const struct x86_segment *s) { return s->base == 0 && s->limit == UINT32_MAX; }
 
 static bool simple(const struct x86_segment *s)
 {
@@ -14,13 +11,28 @@ static bool simple(const struct x86_segment *s)
     return (s->attr & (wanted | SEG_CODE | SEG_EXPAND_DOWN)) == wanted;
 }
 
+static bool readable_code(const struct x86_segment *s)
+{
+    uint16_t wanted = SEG_P | SEG_S | SEG_READABLE;  // real mode's CS is a data segment
+    return (s->attr & wanted) == wanted;
+}
+
 static bool all_simple(const struct x86_state *s)
 {
-    uint16_t readable_code = SEG_P | SEG_S | SEG_READABLE;  // real mode's CS is a data segment
     for (unsigned i = 0; i < X86_SEGMENTS; i++)
         if (i != X86_CS && !simple(&s->seg[i]))
             return false;
-    return (s->seg[X86_CS].attr & readable_code) == readable_code;
+    return readable_code(&s->seg[X86_CS]);
+}
+
+// FS and GS may be anything, null mostly.
+static bool all_flat(const struct x86_state *s)
+{
+    static const uint8_t data[] = {X86_DS, X86_ES, X86_SS};
+    for (unsigned i = 0; i < sizeof data; i++)
+        if (!flat(&s->seg[data[i]]) || !simple(&s->seg[data[i]]))
+            return false;
+    return flat(&s->seg[X86_CS]) && readable_code(&s->seg[X86_CS]);
 }
 
 static uint32_t code_mode(const struct x86_state *s)
@@ -28,8 +40,7 @@ static uint32_t code_mode(const struct x86_state *s)
     uint16_t cs = s->seg[X86_CS].attr;
     if (s->efer & EFER_LMA && cs & SEG_L)
         return INSN_64;
-    bool all_flat = flat(&s->seg[X86_CS]) && flat(&s->seg[X86_DS]) && flat(&s->seg[X86_ES]) && flat(&s->seg[X86_SS]);
-    return (cs & SEG_DB ? INSN_32 : INSN_16) | (all_flat ? MODE_FLAT : 0) | (all_simple(s) ? MODE_SIMPLE : 0) |
+    return (cs & SEG_DB ? INSN_32 : INSN_16) | (all_flat(s) ? MODE_FLAT : 0) | (all_simple(s) ? MODE_SIMPLE : 0) |
            (s->seg[X86_SS].attr & SEG_DB ? MODE_STACK32 : 0);
 }
 

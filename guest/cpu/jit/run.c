@@ -250,6 +250,7 @@ static void enter(struct jit_vcpu *v, struct block *b)
 {
     struct code *c = v->jit->code;
     v->exit_kind = 0;
+    v->state.rflags &= ~(uint64_t)FL_RF;  // it holds for the first instruction, whose faults set it again
     jit_split_flags(v);
     if ((b->mode & MODE_CODE) != INSN_64)
         jit_copy_limits(v);
@@ -400,7 +401,8 @@ static bool code_ends_here(const struct jit_vcpu *v, uint32_t mode)
     return last >> PAGE_BITS <= (pc >> PAGE_BITS) + 1;
 }
 
-static void run_guest(struct jit_vcpu *v, bool one)
+// False: nothing was run. The block had been killed, or the page that it runs on into was another.
+static bool run_guest(struct jit_vcpu *v, bool one)
 {
     uint32_t mode = v->mode = jit_mode(v);
     one |= code_ends_here(v, mode);
@@ -409,15 +411,17 @@ static void run_guest(struct jit_vcpu *v, bool one)
     else
         use_jumps_for(v, mode);
     v->leave = false;
+    v->mnemonic = 0;
     struct block *b = next_block(v, mode);
     if (!b) {
         emulate_unmapped(v, mode);
-        return;
+        return true;
     }
     if (b->dead)
-        return;
+        return false;
     enter(v, b);
     after_code(v);
+    return v->exit_kind != JIT_EXIT_SITE;
 }
 
 static bool debugging(const struct jit_vcpu *v)
@@ -427,13 +431,14 @@ static bool debugging(const struct jit_vcpu *v)
 
 // The instruction that asked for it, with every other vCPU standing still. A raise from inside
 // comes back to jit_run, which lets them go.
-static void run_with_world(struct jit_vcpu *v)
+static bool run_with_world(struct jit_vcpu *v)
 {
     v->wants_world = false;
     jit_world_stop(v);
     v->has_world = true;
-    run_guest(v, true);
+    bool ran = run_guest(v, true);
     release_world(v);
+    return ran;
 }
 
 // Their handlers begin with TF clear, and nothing traps before.
@@ -443,19 +448,42 @@ static bool is_software_interrupt(unsigned mnemonic)
            mnemonic == ZYDIS_MNEMONIC_INTO;
 }
 
-// One instruction in the reference mode: under TF, behind a shadow, for a debugger.
+// SYSCALL traps if TF is set when it is over, and so does SYSRET: what it returns to has been one step.
+static bool is_system_call(unsigned mnemonic)
+{
+    return mnemonic == ZYDIS_MNEMONIC_SYSCALL || mnemonic == ZYDIS_MNEMONIC_SYSRET;
+}
+
+static void deliver_step_trap(struct jit_vcpu *v)
+{
+    v->state.dr6 |= 1 << 14;  // BS
+    v->state.run_state = X86_RUNNING;
+    deliver(v, JIT_EVENT_TRAP, EX_DB, 0, EX_DB);
+}
+
+static bool run_one_instruction(struct jit_vcpu *v)
+{
+    if (!v->wants_world && !run_guest(v, true))
+        return false;
+    return v->wants_world ? run_with_world(v) : true;
+}
+
+// One instruction in the reference mode: under TF, behind a shadow, for a debugger, with the world stopped.
 static int run_one(struct jit_vcpu *v)
 {
     struct x86_state *s = &v->state;
-    bool trap = s->rflags & FL_TF && !s->mov_ss_shadow;
+    bool trap = s->rflags & FL_TF, sti = s->sti_shadow, mov_ss = s->mov_ss_shadow;
     s->sti_shadow = s->mov_ss_shadow = 0;
     v->watch_hit = false;
-    v->mnemonic = 0;
-    run_guest(v, true);
-    if (trap && !is_software_interrupt(v->mnemonic)) {
-        s->dr6 |= 1 << 14;  // BS
-        deliver(v, JIT_EVENT_TRAP, EX_DB, 0, EX_DB);
+    if (!run_one_instruction(v)) {
+        s->sti_shadow = sti;
+        s->mov_ss_shadow = mov_ss;
+        return -1;
     }
+    if (is_system_call(v->mnemonic))
+        trap = s->rflags & FL_TF;
+    if (trap && !s->mov_ss_shadow && !is_software_interrupt(v->mnemonic))
+        deliver_step_trap(v);
     if (v->watch_hit)
         return VCPU_EXIT_DEBUG;
     if (v->debug.single_step) {
@@ -469,7 +497,7 @@ static bool needs_one(const struct jit_vcpu *v)
 {
     const struct x86_state *s = &v->state;
     return v->vcpu.engine->config.one_instruction_blocks || s->rflags & FL_TF || s->sti_shadow || s->mov_ss_shadow ||
-           debugging(v);
+           debugging(v) || v->wants_world;
 }
 
 // An enum vcpu_exit, or -1 to go on.
@@ -498,13 +526,11 @@ static int step(struct jit_vcpu *v)
     if (v->debug.count && !v->debug_skip && at_breakpoint(v))
         return VCPU_EXIT_DEBUG;
     v->debug_skip = false;
-    if (v->wants_world) {
-        run_with_world(v);
-        return -1;
-    }
     if (needs_one(v))
         return run_one(v);
     run_guest(v, false);
+    if (is_system_call(v->mnemonic) && v->state.rflags & FL_TF)
+        deliver_step_trap(v);
     return -1;
 }
 

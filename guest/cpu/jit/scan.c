@@ -73,6 +73,8 @@ static bool form_is_made_outside_64(const struct insn *in, uint32_t mode)
 static enum insn_form form_outside_64(const struct insn *in, uint32_t mode)
 {
     bool touches = has_memory(in) && in->form != INSN_LEA;
+    if (in->mem_written && in->segment == X86_CS)
+        return INSN_EMULATE;  // which real mode allows
     if (!form_is_made_outside_64(in, mode) || ((touches || is_stack_form(in->form)) && !segments_allow(in, mode)))
         return INSN_EMULATE;
     return in->form;
@@ -276,6 +278,8 @@ bool scan_block(struct trace *t)
         ended = ends_block(s);
         t->ends_in_branch = is_branch(s->form);
     }
+    if (t->step[t->steps - 1].form == INSN_STI)
+        t->step[t->steps - 1].form = INSN_EMULATE;  // its shadow reaches beyond the block
     t->map = regmap(t->map_index);
     t->end = offset;
     t->block->range[0].at = w->offset;

@@ -412,7 +412,7 @@ static void serve_miss(struct jit_vcpu *v, uint64_t va, const struct access_site
         v->access_host = (uint64_t)b->host[0];
     } else {
         v->count.bounces++;
-        if (!site->write || site->read_too || b->host[0] || b->host[1])
+        if (!site->write || site->read_too)
             bounce_read(v);
         v->access_host = (uint64_t)b->at;
     }
