@@ -26,6 +26,7 @@ typedef void each_insn(const struct insn *in, void *opaque);
 
 struct walk {
     enum insn_mode mode;
+    bool vex;
     each_insn *each;
     void *opaque;
     uint8_t bytes[32];
@@ -47,17 +48,17 @@ static void try_this(struct walk *w)
 // Every value of reg with registers, and with memory: a base; a base of RSP and an index; absolute.
 static void each_modrm(struct walk *w)
 {
-    static const uint8_t few_rm[] = {0xc1, 0xc4, 0xc7, 0x03, 0x44, 0x05};
+    static const uint8_t few_rm[] = {0xc4, 0x03, 0x44, 0xc7, 0x05};
     unsigned start = w->used;
     for (unsigned reg = 0; reg < 8; reg++)
-        for (unsigned i = 0; i < sizeof few_rm; i++) {
+        for (unsigned i = 0; i < (w->vex ? 3 : sizeof few_rm); i++) {
             put(w, few_rm[i] | reg << 3);
             if ((few_rm[i] & 0xc7) == 0x44)
                 put(w, 0x34);
             try_this(w);
             w->used = start;
         }
-    for (unsigned rm = 0; rm < 8; rm++) {  // where all of ModRM is opcode
+    for (unsigned rm = 0; rm < 8 && !w->vex; rm++) {  // where all of ModRM is opcode
         put(w, 0xc0 | (rm & 7) << 3 | rm);
         try_this(w);
         w->used = start;
@@ -66,7 +67,7 @@ static void each_modrm(struct walk *w)
 
 static void each_legacy(struct walk *w)
 {
-    static const uint8_t prefixes[] = {0, 0x66, 0xf2, 0xf3, 0xf0}, rexes[] = {0, 0x48, 0x41, 0x44, 0x42};
+    static const uint8_t prefixes[] = {0, 0x66, 0xf2, 0xf3, 0xf0}, rexes[] = {0, 0x48, 0x45, 0x42};
     static const uint8_t maps[][2] = {{0, 0}, {0x0f, 0}, {0x0f, 0x38}, {0x0f, 0x3a}};
     for (unsigned p = 0; p < sizeof prefixes; p++)
         for (unsigned r = 0; r < (w->mode == INSN_64 ? sizeof rexes : 1); r++)
@@ -109,6 +110,7 @@ static void each_encoding(enum insn_mode mode, each_insn *each, void *opaque)
 {
     struct walk w = {.mode = mode, .each = each, .opaque = opaque};
     each_legacy(&w);
+    w.vex = true;
     each_vex(&w);
 }
 
