@@ -143,8 +143,10 @@ static struct run plain_run(struct emu *e, const struct emu_string *str, unsigne
     size_t available = 0;
     unsigned size = str->size_bytes;
     gva_t at = emu_linear(e, segment, offset, size, write);
+    if ((at.u & (PAGE_BYTES - 1)) + size > PAGE_BYTES)
+        return (struct run){0};
     uint8_t *host = jit_span(e->v, at, write, JIT_AS_CPL, &available);
-    if (!host || available < size)
+    if (!host)
         return (struct run){0};
     uint64_t elements = str->down ? (at.u & (PAGE_BYTES - 1)) / size + 1 : available / size;
     uint64_t before_wrap = elements_before_wrap(str, offset, str->down);

@@ -49,6 +49,7 @@ void emit_effective_address(struct trace *t, const struct insn *in)
     }
     if (in->address_bytes == 2)
         emit_rr(e, 0x0fb7, m->t0, m->t0, 0);  // movzx t0d, t0w
+    t->on_stack = in->segment == X86_SS;
     if (in->form != INSN_LEA)
         emit_segment(t, in->segment, in->mem_bytes ? in->mem_bytes : 1);
 }
@@ -92,7 +93,7 @@ static void emit_descriptor(struct trace *t, struct emit *e, unsigned size_bytes
                             .read_too = read_too, .context = mode_context(t->want->mode),
                             .length = s->insn.length, .lock = s->insn.lock || s->insn.mnemonic == ZYDIS_MNEMONIC_XCHG,
                             .alignment = s->insn.alignment, .x87_waits = s->insn.x87_waits,
-                            .stack = s->insn.segment == X86_SS || s->form != INSN_COPY,
+                            .stack = t->on_stack,
                             .ends = s->form == INSN_CALL || s->form == INSN_CALL_INDIRECT};
     emit_bytes(e, (const uint8_t *)&d, sizeof d);
 }

@@ -55,6 +55,7 @@ static unsigned word(const struct trace *t) { return in_64(t) ? 8 : t->now->insn
 static void emit_stack_address(struct trace *t, int32_t bytes)
 {
     const struct regmap *m = t->map;
+    t->on_stack = true;
     emit_lea_sized(&t->hot, m->t0, m->home, bytes, in_64(t));
     if (in_64(t))
         return;
@@ -193,6 +194,7 @@ static void emit_leave(struct trace *t)
 {
     const struct regmap *m = t->map;
     flags_before_clobber(t);
+    t->on_stack = true;
     emit_rr(&t->hot, 0x8b, m->t0, X86_RBP, in_64(t) ? EMIT_W : 0);
     if (!in_64(t))
         emit_segment(t, X86_SS, word(t));
@@ -250,10 +252,30 @@ static void emit_indirect_moving(struct trace *t, int32_t rsp_add)
     emit_indirect(t, in_64(t) ? rsp_add : 0);
 }
 
+// A call to where no code can be pushes nothing: the emulator raises what is due.
+static void emit_refuse_target(struct trace *t)
+{
+    const struct regmap *m = t->map;
+    struct emit *e = &t->hot;
+    enum { SHL = 4, SAR = 7, BEYOND_BITS = 16 };
+    emit_mov(e, m->t1, m->t0);
+    emit_rr(e, 0xc1, SHL, m->t1, EMIT_W);
+    emit8(e, BEYOND_BITS);
+    emit_rr(e, 0xc1, SAR, m->t1, EMIT_W);
+    emit8(e, BEYOND_BITS);
+    emit_rr(e, 0x3b, m->t1, m->t0, EMIT_W);
+    uint8_t *canonical = emit_jcc(e, 4, e->at);
+    emit_emulate(t, e, &t->now->insn);
+    emit_link(t, t->end, FL_ARITH, t->end >= PAGE_BYTES && t->block->page[1]);
+    emit_target(canonical, e->at);
+}
+
 static void emit_call_indirect(struct trace *t)
 {
     flags_before_clobber(t);
     emit_load_operand(t);
+    if (in_64(t))
+        emit_refuse_target(t);
     emit_store_gs(&t->hot, t->map->t0, GS(scratch));
     emit_push_with(t, op_store_return);
     emit_load_gs(&t->hot, t->map->t0, GS(scratch));

@@ -37,6 +37,7 @@ struct trace {
     uint32_t live_now;       // before the instruction being emitted
     uint8_t *limit_jump[2];  // of that instruction: where a segment's limit was exceeded
     unsigned limit_jumps;
+    bool on_stack;           // the address in t0 is one in SS: #SS where others raise #GP
     const struct scanned *now;
 };
 
