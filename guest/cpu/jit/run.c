@@ -500,7 +500,8 @@ static bool needs_one(const struct jit_vcpu *v)
            debugging(v) || v->wants_world;
 }
 
-// An enum vcpu_exit, or -1 to go on.
+// An enum vcpu_exit, or -1 to go on. A debugger's step is one of the code that its user looks at, so
+// interrupts wait for its end.
 static int step(struct jit_vcpu *v)
 {
     atomic_store(&v->run, 1);
@@ -514,7 +515,8 @@ static int step(struct jit_vcpu *v)
     }
     mem_quiescent();
     uint32_t wakes = atomic_load(&v->wakes);
-    if (wakes != v->wakes_seen || apic_has_work(&v->apic) || v->state.nmi_pending) {
+    bool is_stepped = v->debug.single_step && v->state.run_state == X86_RUNNING;
+    if (!is_stepped && (wakes != v->wakes_seen || apic_has_work(&v->apic) || v->state.nmi_pending)) {
         v->wakes_seen = wakes;
         take_interrupts(v);
     }
