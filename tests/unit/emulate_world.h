@@ -173,21 +173,18 @@ void jit_close(struct jit_vcpu *v)
 // The guest's vector registers are the host's while the function runs.
 static uint32_t call_with_vectors(vec_host_function *function, struct jit_vcpu *v, void *memory, uint32_t flags)
 {
-    static const uint32_t mxcsr = 0x1f80;
-    struct { uint64_t *gpr; void *memory; uint64_t flags; uint8_t *vectors; vec_host_function *function; } call =
-        {v->state.gpr, memory, flags, v->vectors, function};
+    struct { uint64_t *gpr; void *memory; uint64_t flags; uint8_t *vectors; vec_host_function *function; uint32_t mxcsr; }
+        call = {v->state.gpr, memory, flags, v->vectors, function, 0x1f80};
     __asm__ volatile("sub $136, %%rsp\n\t"  // the red zone
-                     "mov %[call], %%rbx\n\tmov 24(%%rbx), %%r12\n\t"
-                     "mov $7, %%eax\n\txor %%edx, %%edx\n\txrstor64 (%%r12)\n\t"
+                     "mov 24(%%rbx), %%rcx\n\tmov $7, %%eax\n\txor %%edx, %%edx\n\txrstor64 (%%rcx)\n\t"
                      "mov (%%rbx), %%rdi\n\tmov 8(%%rbx), %%rsi\n\tmov 16(%%rbx), %%rdx\n\tcall *32(%%rbx)\n\t"
                      "mov %%rax, 16(%%rbx)\n\t"
-                     "mov $7, %%eax\n\txor %%edx, %%edx\n\txsave64 (%%r12)\n\tfninit\n\tldmxcsr %[mxcsr]\n\t"
-                     "vzeroall\n\tadd $136, %%rsp"
-                     : : [call] "r"(&call), [mxcsr] "m"(mxcsr)
-                     : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-                       "memory", "cc", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0",
-                       "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-                       "xmm12", "xmm13", "xmm14", "xmm15");
+                     "mov 24(%%rbx), %%rcx\n\tmov $7, %%eax\n\txor %%edx, %%edx\n\txsave64 (%%rcx)\n\tfninit\n\t"
+                     "vzeroall\n\tldmxcsr 40(%%rbx)\n\tadd $136, %%rsp"
+                     : : "b"(&call)
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc", "st", "st(1)",
+                       "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+                       "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
     return call.flags;
 }
 
