@@ -93,9 +93,8 @@ static void test_thunks_end_with_the_cache(void **state)
     opened(&w);
     const struct code *c = engine_of(&w)->code;
     for (unsigned i = 0; i < SOURCES; i++) {
-        uint64_t at = SOURCES_AT + 6 * i;
-        PUT(&w, at, 0xe9, 0, 0, 0, 0);
-        *(int32_t *)(w.ram.host + at + 1) = TARGET_AT - (int32_t)(at + 5);
+        uint32_t at = SOURCES_AT + 6 * i, distance = TARGET_AT - (at + 5);
+        PUT(&w, at, 0xe9, distance, distance >> 8, distance >> 16, distance >> 24);
     }
     // add rsi, 6; cmp rsi, rdi; je 1f; jmp rsi; 1: FINISH
     PUT(&w, TARGET_AT, 0x48, 0x83, 0xc6, 6, 0x48, 0x39, 0xfe, 0x74, 2, 0xff, 0xe6, FINISH);
@@ -198,12 +197,19 @@ static struct ram_page *ram_page_at(struct world *w, uint64_t gpa)
     return &engine_of(w)->ram_pages[gpa >> PAGE_BITS];
 }
 
+struct emptier {
+    struct world *w;
+    atomic_bool ready;
+};
+
 // vCPU 0 is about to translate, and waits until vCPU 1 has dropped its write fills; meanwhile the cache is emptied.
 static void *empty_while_it_waits(void *opaque)
 {
-    struct world *w = opaque;
-    struct jit_engine *jit = engine_of(w);
-    struct jit_vcpu *v = jit_of(w, 0);
+    struct emptier *emptier = opaque;
+    struct jit_engine *jit = engine_of(emptier->w);
+    struct jit_vcpu *v = jit_of(emptier->w, 0);
+    pthread_mutex_lock(&jit->world);
+    atomic_store(&emptier->ready, true);
     while (!atomic_load(&v->safe))
         sched_yield();
     code_empty(jit->code);
@@ -228,9 +234,11 @@ static void test_cache_emptied_under_a_translation(void **state)
     PUT(&w, WORLD_CODE + 0x1040, 0xe6, 0x66, 0xf4);
     w.s->rip = WORLD_CODE + 0x2000;
     atomic_store(&ram_page_at(&w, WORLD_CODE)->writers, BIT(1));
-    pthread_mutex_lock(&engine_of(&w)->world);
     atomic_store(&jit_of(&w, 0)->safe, 0);
-    assert_false(pthread_create(&thread, NULL, empty_while_it_waits, &w));
+    struct emptier emptier = {.w = &w};
+    assert_false(pthread_create(&thread, NULL, empty_while_it_waits, &emptier));
+    while (!atomic_load(&emptier.ready))
+        sched_yield();
     assert_int_equal(world_run(&w), DONE);
     pthread_join(thread, NULL);
     world_close(&w);
@@ -382,6 +390,36 @@ static void test_sti_at_the_end_of_a_page(void **state)
 
 // --- operands -------------------------------------------------------------------------------------
 
+static int run_bytes(unsigned register_, uint64_t value, const uint8_t *bytes, size_t size_bytes)
+{
+    struct world w = {0};
+    opened(&w);
+    put(&w, WORLD_CODE, bytes, size_bytes);
+    w.s->gpr[register_] = value;
+    int vector = world_run(&w);
+    world_close(&w);
+    return vector;
+}
+#define RUN(register_, value, ...) \
+    run_bytes(register_, value, (const uint8_t[]){__VA_ARGS__, FINISH}, sizeof((const uint8_t[]){__VA_ARGS__, FINISH}))
+
+// Addresses that are not canonical raise #SS where they are the stack's (SDM volume 3, 6.15).
+static void test_stack_fault_or_general(void **state)
+{
+    (void)state;
+    const uint64_t bad = BIT(63);
+    assert_int_equal(RUN(X86_RAX, bad, 0xff, 0x30), EX_GP);        // push [rax]
+    assert_int_equal(RUN(X86_RAX, bad, 0xff, 0x10), EX_GP);        // call [rax]
+    assert_int_equal(RUN(X86_RAX, bad, 0xff, 0x20), EX_GP);        // jmp [rax]
+    assert_int_equal(RUN(X86_RBP, bad, 0xff, 0x75, 0), EX_SS);     // push [rbp]
+    assert_int_equal(RUN(X86_RBP, bad, 0x89, 0x45, 0), EX_SS);     // mov [rbp], eax
+    assert_int_equal(RUN(X86_RBP, bad, 0xc9), EX_SS);              // leave
+    assert_int_equal(RUN(X86_RSP, bad, 0x50), EX_SS);              // push rax
+    assert_int_equal(RUN(X86_RSP, bad, 0x58), EX_SS);              // pop rax
+    assert_int_equal(RUN(X86_RSP, bad, 0xc3), EX_SS);              // ret
+    assert_int_equal(RUN(X86_RSP, bad, 0xe8, 0, 0, 0, 0), EX_SS);  // call
+}
+
 static int run_32(unsigned segment, uint16_t attr, const uint8_t *bytes, size_t size_bytes)
 {
     struct world w = {0};
@@ -428,6 +466,38 @@ static void test_store_into_a_device(void **state)
     world_close(&w);
 }
 
+// --- fetching --------------------------------------------------------------------------------------
+
+// Code on a device is read as far as it is run.
+static void test_code_on_a_device(void **state)
+{
+    (void)state;
+    struct world w = {.answer = 0x90};
+    opened(&w);
+    *world_pte(&w, WORLD_DATA) = WORLD_DEVICE | PTE_P;
+    PUT(&w, WORLD_DATA + PAGE_BYTES, FINISH);
+    w.s->rip = WORLD_DATA + PAGE_BYTES - 2;
+    assert_int_equal(world_run(&w), DONE);
+    assert_int_equal(w.accesses, 2);
+    world_close(&w);
+}
+
+// An instruction across the end of the lower half: its second byte has no address.
+static void test_code_across_the_canonical_end(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    opened(&w);
+    *world_word(&w, WORLD_PML4 + 255 * 8) = *world_word(&w, WORLD_PML4 + 256 * 8) = WORLD_PDPT | PTE_P;
+    *world_word(&w, WORLD_PDPT + 511 * 8) = WORLD_PD | PTE_P;
+    *world_word(&w, WORLD_PD + 511 * 8) = WORLD_PT | PTE_P;
+    PUT(&w, (2 << 20) - 1, 0xb0);  // mov al, imm8
+    w.s->rip = BIT(47) - 1;
+    assert_int_equal(world_run(&w), EX_GP);
+    assert_int_equal(pushed(&w, PUSHED_RIP), BIT(47) - 1);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,7 +515,10 @@ int main(void)
         cmocka_unit_test(test_trap_behind_mov_ss),
         cmocka_unit_test(test_trap_and_system_calls),
         cmocka_unit_test(test_sti_at_the_end_of_a_page),
+        cmocka_unit_test(test_stack_fault_or_general),
         cmocka_unit_test(test_rights_of_flat_segments),
+        cmocka_unit_test(test_code_on_a_device),
+        cmocka_unit_test(test_code_across_the_canonical_end),
         cmocka_unit_test(test_store_into_a_device),
         cmocka_unit_test(test_trap_ends_hlt),
         cmocka_unit_test(test_trap_of_what_needs_the_world),

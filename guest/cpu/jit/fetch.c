@@ -143,8 +143,19 @@ static uint32_t page_index(struct jit_vcpu *v, const uint8_t *host_page, bool us
     return page;
 }
 
+// An instruction may reach beyond the last address of a half, or wrap.
+uint64_t jit_fetch_address(struct jit_vcpu *v, uint64_t address)
+{
+    if ((v->mode & MODE_CODE) != INSN_64)
+        return (uint32_t)address;
+    if ((int64_t)(address << 16) >> 16 != (int64_t)address)
+        jit_raise(v, EX_GP, 0);
+    return address;
+}
+
 uint32_t jit_fetch_page(struct jit_vcpu *v, uint64_t address, const uint8_t **bytes)
 {
+    address = jit_fetch_address(v, address);
     uint64_t va = align_down(address, PAGE_BYTES);
     unsigned who = v->state.cpl == 3 ? 0 : 1;
     struct fetch_entry *e = &v->fetch[who][slot_of(va)];

@@ -3,6 +3,7 @@
 // The run loop of a vCPU: what happens between blocks. Interrupts, exceptions, halting, debugging, and
 // finding the next block.
 #include <Zydis/Mnemonic.h>
+#include <errno.h>
 
 #include "guest/cpu/jit/code.h"
 #include "guest/cpu/jit/emu_vec_host.h"
@@ -358,27 +359,33 @@ static void use_jumps_for(struct jit_vcpu *v, uint32_t mode)
     }
 }
 
-// Code that is in no RAM, or straddles in a way that no block can: fetched byte by byte.
+static uint8_t fetch_byte(struct jit_vcpu *v, uint64_t address)
+{
+    struct mem *memory = v->vcpu.engine->config.memory;
+    struct x86_page page;
+    uint32_t code;
+    address = jit_fetch_address(v, address);
+    if (x86_walk(&v->state, memory, GVA(address), X86_FETCH | (v->state.cpl == 3 ? X86_USER : 0), &page, &code) < 0) {
+        v->state.cr2 = address;
+        jit_raise(v, EX_PF, code);
+    }
+    return mem_read(memory, page.gpa, 1);
+}
+
+// Code that is in no RAM, or straddles in a way that no block can: fetched byte by byte, as far as it is one
+// instruction.
 static void emulate_unmapped(struct jit_vcpu *v, uint32_t mode)
 {
     uint8_t bytes[INSN_BYTES_MAX];
     struct insn in;
     uint64_t pc = jit_linear_pc(v);
+    int result = -ERANGE;
     jit_vectors_save(v);
-    for (unsigned i = 0; i < sizeof bytes; i++) {
-        struct x86_page page;
-        uint32_t code;
-        if (x86_walk(&v->state, v->vcpu.engine->config.memory, GVA(pc + i),
-                     X86_FETCH | (v->state.cpl == 3 ? X86_USER : 0), &page, &code) < 0) {
-            bytes[i] = 0xcc;
-            if (i)
-                continue;
-            v->state.cr2 = pc;
-            jit_raise(v, EX_PF, code);
-        }
-        bytes[i] = mem_read(v->vcpu.engine->config.memory, page.gpa, 1);
+    for (unsigned n = 0; n < sizeof bytes && result == -ERANGE; n++) {
+        bytes[n] = fetch_byte(v, pc + n);
+        result = insn_decode(&in, bytes, n + 1, mode & MODE_CODE);
     }
-    if (insn_decode(&in, bytes, sizeof bytes, mode & MODE_CODE) < 0)
+    if (result < 0)
         jit_raise(v, EX_UD, 0);
     jit_emulate_one(v, &in);
 }

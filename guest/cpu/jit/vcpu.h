@@ -214,6 +214,7 @@ uint64_t jit_rip_of_site(const struct jit_vcpu *v, uint32_t site);
 // fetch.c: executable pages. Finds the code page that holds linear address, checked for the mode's
 // privilege, with its word set. Raises page faults. *bytes: the page's. 0: it is no RAM.
 uint32_t jit_fetch_page(struct jit_vcpu *v, uint64_t address, const uint8_t **bytes);
+uint64_t jit_fetch_address(struct jit_vcpu *v, uint64_t address);  // canonical, or wrapped
 void jit_fetch_flush(struct jit_vcpu *v, bool global_too);
 void jit_fetch_flush_page(struct jit_vcpu *v, uint64_t va);
 void jit_jumps_flush(struct jit_vcpu *v, unsigned context);
