@@ -10,14 +10,16 @@
 #include <time.h>
 
 #include "tests/cpu/compare.h"
+#include "tests/cpu/directed.h"
 #include "tests/cpu/generate.h"
 #include "tests/cpu/guest.h"
 #include "tests/cpu/host.h"
 
 struct options {
     uint64_t seed, count;
-    unsigned seconds, failures_max;
-    bool host_only, print, x87_pointers, undefined_flags;
+    unsigned seconds, failures_max, every;
+    bool host_only, print, x87_pointers, undefined_flags, directed;
+    const char *only;  // of the directed cases, those whose name has this
     struct guest_options guest;
 };
 
@@ -112,6 +114,15 @@ static void print_start(const struct program *program)
     printf("  rflags=%" PRIx64 "\n", program->start.rflags);
 }
 
+static void print_failure(struct bench *b, const struct program *program)
+{
+    program_print(program, b->image);
+    print_start(program);
+    printf("  host ends with vector %u at %" PRIx64 "\n", b->expected.vector, b->expected.registers.rip);
+    outcomes_print(&b->expected, &b->found, &b->how);
+    fflush(stdout);
+}
+
 static void report(struct bench *b, struct program *program, uint64_t seed)
 {
     struct outcome *first = malloc(2 * sizeof *first);
@@ -122,26 +133,40 @@ static void report(struct bench *b, struct program *program, uint64_t seed)
     if (!again)
         b->expected = first[0], b->found = first[1];
     free(first);
-    program_print(program, b->image);
-    print_start(program);
-    printf("  host ends with vector %u at %" PRIx64 "\n", b->expected.vector, b->expected.registers.rip);
-    outcomes_print(&b->expected, &b->found, &b->how);
-    fflush(stdout);
+    print_failure(b, program);
+}
+
+static bool run_and_count(struct bench *b, struct program *program)
+{
+    if (b->options.print) {
+        program_image(program, b->image);
+        program_print(program, b->image);
+        print_start(program);
+    }
+    bool equal = run_both(b, program);
+    b->ends[b->expected.vector <= OUTCOME_DIED ? b->expected.vector : OUTCOME_DIED]++;
+    return equal;
 }
 
 static bool check_seed(struct bench *b, uint64_t seed)
 {
     struct program program;
     generate(&program, seed, b->options.x87_pointers, b->options.guest.supervisor);
-    if (b->options.print) {
-        program_image(&program, b->image);
-        program_print(&program, b->image);
-        print_start(&program);
-    }
-    bool equal = run_both(b, &program);
-    b->ends[b->expected.vector <= OUTCOME_DIED ? b->expected.vector : OUTCOME_DIED]++;
+    bool equal = run_and_count(b, &program);
     if (!equal)
         report(b, &program, seed);
+    return equal;
+}
+
+static bool check_variant(struct bench *b, const struct directed_case *c, unsigned variant)
+{
+    struct program program;
+    directed_make(&program, c, variant);
+    bool equal = run_and_count(b, &program);
+    if (!equal) {
+        printf("FAILED \"%s\", variant %u\n", c->name, variant);
+        print_failure(b, &program);
+    }
     return equal;
 }
 
@@ -154,33 +179,64 @@ static void print_ends(const struct bench *b)
     printf("; excused: %" PRIu64 "\n", b->excused);
 }
 
+struct tally {
+    uint64_t passed, failed;
+};
+
+// True if it was one failure too many.
+static bool count_result(const struct bench *b, struct tally *t, bool equal)
+{
+    t->passed += equal;
+    t->failed += !equal;
+    return !equal && t->failed >= b->options.failures_max;
+}
+
+static void run_seeds(struct bench *b, struct tally *t)
+{
+    time_t end = b->options.seconds ? time(NULL) + b->options.seconds : 0;
+    for (uint64_t i = 0; i < b->options.count && (!end || time(NULL) < end); i++)
+        if (count_result(b, t, check_seed(b, b->options.seed + i)))
+            return;
+}
+
+static void run_directed(struct bench *b, struct tally *t)
+{
+    for (const struct directed_case *c = directed_cases; c < directed_cases + directed_count; c++) {
+        if (b->options.only && !strstr(c->name, b->options.only))
+            continue;
+        for (unsigned variant = 0; variant < directed_variants(c); variant += b->options.every)
+            if (count_result(b, t, check_variant(b, c, variant)))
+                return;
+    }
+}
+
 static int run_all(struct bench *b)
 {
-    uint64_t passed = 0, failed = 0;
-    time_t end = b->options.seconds ? time(NULL) + b->options.seconds : 0;
-    for (uint64_t i = 0; i < b->options.count && (!end || time(NULL) < end); i++) {
-        if (check_seed(b, b->options.seed + i))
-            passed++;
-        else if (++failed == b->options.failures_max)
-            break;
-    }
+    struct tally t = {0};
+    if (b->options.directed)
+        run_directed(b, &t);
+    else
+        run_seeds(b, &t);
     print_ends(b);
-    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, failed);
-    return failed ? 1 : 0;
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t.passed, t.failed);
+    return t.failed ? 1 : 0;
 }
 
 static const char usage[] =
     "Usage: cpu_diff [--seed N] [--count N] [--seconds N] [--mode translated|single|host]\n"
     "                [--supervisor] [--failures N] [--x87-pointers]\n"
-    "                [--undefined-flags] [--print]\n"
-    "Compares random instruction sequences on the host CPU and on the software engine.\n"
+    "                [--undefined-flags] [--print] [--directed [--only NAME] [--every N]]\n"
+    "Compares random instruction sequences, or with --directed those of directed_cases.S, on the host\n"
+    "CPU and on the software engine.\n"
     "  --mode        translated: whole blocks, chained (the default); single: blocks of one\n"
     "                instruction; host: the host against itself, to test the test\n"
     "  --supervisor  run them at privilege level 0\n"
     "  --failures    stop after so many (10)\n"
     "  --x87-pointers  compare FIP, FDP and FOP, too\n"
     "  --undefined-flags  compare flags that the manual leaves undefined, too\n"
-    "  --print       print each program before it runs\n";
+    "  --print       print each program before it runs\n"
+    "  --only        of the directed cases, those whose name has this in it\n"
+    "  --every       of each directed case's variants one in so many (1)\n";
 
 static void set_mode(struct options *o, const char *mode)
 {
@@ -197,9 +253,10 @@ static struct options parse(int argc, char **argv)
     static const struct option names[] = {
         {"seed", 1, 0, 's'}, {"count", 1, 0, 'c'}, {"seconds", 1, 0, 't'}, {"mode", 1, 0, 'm'},
         {"supervisor", 0, 0, '0'}, {"failures", 1, 0, 'f'}, {"x87-pointers", 0, 0, 'x'},
-        {"undefined-flags", 0, 0, 'u'}, {"print", 0, 0, 'p'}, {0},
+        {"undefined-flags", 0, 0, 'u'}, {"print", 0, 0, 'p'}, {"directed", 0, 0, 'd'}, {"only", 1, 0, 'o'},
+        {"every", 1, 0, 'e'}, {0},
     };
-    struct options o = {.seed = 1, .count = 2000, .failures_max = 10};
+    struct options o = {.seed = 1, .count = 2000, .failures_max = 10, .every = 1};
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) >= 0;)
         switch (option) {
         case 's': o.seed = strtoull(optarg, NULL, 0); break;
@@ -211,6 +268,9 @@ static struct options parse(int argc, char **argv)
         case 'x': o.x87_pointers = true; break;
         case 'u': o.undefined_flags = true; break;
         case 'p': o.print = true; break;
+        case 'd': o.directed = true; break;
+        case 'o': o.only = optarg; break;
+        case 'e': o.every = strtoul(optarg, NULL, 0); break;
         default: fputs(usage, stderr); exit(2);
         }
     return o;

@@ -31,7 +31,7 @@ struct guest {
     struct vcpu *vcpu;
     struct x86_state *start;  // with tables and control registers set
     uint64_t tables_end, code_next;
-    uint64_t *window_ptes[IMAGE_PAGES];
+    uint64_t *window_ptes[IMAGE_PAGES], *alias_ptes[CODE_PAGES];
     int vector;               // that a stub told; -1: none yet
 
     pthread_t watchdog;
@@ -75,6 +75,8 @@ static void make_tables(struct guest *g)
     for (unsigned w = 0; w < WINDOWS; w++)
         for (unsigned i = 0; i < windows[w].pages; i++)
             g->window_ptes[page++] = pte_of(g, windows[w].address + i * PAGE_BYTES);
+    for (unsigned i = 0; i < CODE_PAGES; i++)
+        g->alias_ptes[i] = pte_of(g, ALIAS_ADDRESS + i * PAGE_BYTES);
 }
 
 static void make_gdt(struct guest *g)
@@ -124,7 +126,7 @@ static void prepare_state(struct guest *g)
     s->ldtr = (struct x86_segment){0};
     uint16_t data = g->options.supervisor ? KERNEL_SS : USER_SS;
     for (unsigned i = 0; i < X86_SEGMENTS; i++)
-        s->seg[i] = segment(g, data, 0xc093);
+        s->seg[i] = segment(g, i == X86_SS ? data : 0, 0xc093);  // Linux has null selectors in the others
     s->seg[X86_CS] = segment(g, g->options.supervisor ? KERNEL_CS : USER_CS, 0xa09b);
     s->seg[X86_GS].base = GS_BASE;
 }
@@ -263,6 +265,8 @@ static void place_image(struct guest *g, const uint8_t *image)
             *g->window_ptes[page] = gpa | PTE_P | PTE_U | (windows[w].writable ? PTE_W : 0) |
                                     (windows[w].executable ? 0 : PTE_NX);
         }
+    for (unsigned i = 0; i < CODE_PAGES; i++)
+        *g->alias_ptes[i] = page_gpa(g, i) | PTE_P | PTE_U | PTE_W | PTE_NX;
 }
 
 static void place_registers(struct guest *g, const struct registers *r)

@@ -115,7 +115,9 @@ static bool map_windows(int fd)
             return false;
         at += w->pages * PROGRAM_PAGE;
     }
-    return true;
+    void *alias = (void *)ALIAS_ADDRESS;
+    return mmap(alias, CODE_PAGES * PROGRAM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0) ==
+           alias;
 }
 
 // The kernel maps a page when it is first used, and a fault's code tells whether it has: so all are.
@@ -124,6 +126,8 @@ static void touch_windows(void)
     for (unsigned i = 0; i < WINDOWS; i++)
         for (unsigned page = 0; page < windows[i].pages; page++)
             (void)*(const volatile uint8_t *)(windows[i].address + page * PROGRAM_PAGE);
+    for (unsigned page = 0; page < CODE_PAGES; page++)
+        (void)*(const volatile uint8_t *)(ALIAS_ADDRESS + page * PROGRAM_PAGE);
 }
 
 static void catch_signals(void)

@@ -5,7 +5,7 @@
 // (host.h) and an engine (guest.h) run the same program at the same addresses; every byte must agree.
 //
 // The pages are windows at fixed addresses. All of them together are one image of IMAGE_BYTES, in
-// the order of the table. Between windows nothing is mapped.
+// the order of the table. Between windows nothing is mapped. One more window shows the code's pages again.
 #pragma once
 
 #include <stdbool.h>
@@ -23,6 +23,7 @@ struct window {
     bool writable, executable;
 };
 enum { WINDOW_CODE, WINDOW_DATA, WINDOW_CONSTANT, WINDOW_STACK, WINDOW_HIGH, WINDOW_HIGH_CONSTANT, WINDOWS };
+#define ALIAS_ADDRESS UINT64_C(0x10030000)  // the code, writable
 enum { CODE_PAGES = 4, DATA_PAGES = 4, IMAGE_PAGES = 2 * CODE_PAGES + DATA_PAGES + 4,
        IMAGE_BYTES = IMAGE_PAGES * PROGRAM_PAGE };
 #define CODE_ADDRESS UINT64_C(0x10000000)

@@ -30,7 +30,7 @@ static void take_branch(struct step *s, const struct instruction *from, const Zy
         s->falls_through = false;
         s->goes_anywhere = !direct;
         break;
-    case ZYDIS_CATEGORY_COND_BR: break;
+    case ZYDIS_CATEGORY_COND_BR: s->goes_anywhere = !direct; break;
     default: return;
     }
     s->target = direct ? from->target : NO_INSTRUCTION;
