@@ -458,7 +458,9 @@ static void what_is_cut_off_wants_more_and_what_is_none_is_refused(void **unused
     assert_true(in.imm == UINT64_C(0x0807060504030201));
     assert_int_equal(decode((const uint8_t[]){0x06}, 1, &in), -EINVAL);        // push es
     assert_int_equal(decode((const uint8_t[]){0xf0, 0x90}, 2, &in), -EINVAL);  // lock nop
-    assert_int_equal(decode(prefixes, sizeof prefixes, &in), -EINVAL);         // more than 15 bytes
+    assert_int_equal(decode(prefixes, 14, &in), -ERANGE);
+    assert_int_equal(decode(prefixes, sizeof prefixes, &in), 0);               // more than 15 bytes: #GP, not #UD
+    assert_true(in.form == INSN_EMULATE && in.mnemonic == ZYDIS_MNEMONIC_INVALID);
 }
 
 static int allow_all(void **unused)

@@ -39,7 +39,7 @@ emu_op emu_daa, emu_das, emu_aaa, emu_aas, emu_aam, emu_aad;
 // emu_move.c
 emu_op emu_mov, emu_movzx, emu_movsx, emu_movbe, emu_xchg, emu_cmpxchg, emu_cmpxchg8b, emu_cmpxchg16b,
        emu_xadd, emu_lea, emu_xlat, emu_cbw, emu_cwde, emu_cdqe, emu_cwd, emu_cdq, emu_cqo, emu_salc,
-       emu_nop, emu_pause, emu_fence, emu_movnti, emu_ud_op;
+       emu_nop, emu_pause, emu_fence, emu_movnti, emu_ud_op, emu_too_long;
 // emu_push.c
 emu_op emu_push_op, emu_pop_op, emu_pusha, emu_popa, emu_pushf, emu_popf, emu_enter, emu_leave;
 emu_op emu_cli, emu_sti, emu_cld, emu_std, emu_clc, emu_stc, emu_cmc, emu_lahf, emu_sahf;

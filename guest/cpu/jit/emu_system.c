@@ -226,3 +226,9 @@ void emu_ud_op(struct emu *e)
 {
     emu_ud(e);
 }
+
+// More than 15 bytes (SDM volume 3, "General Protection Exception").
+void emu_too_long(struct emu *e)
+{
+    emu_gp(e);
+}

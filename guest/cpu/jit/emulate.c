@@ -84,7 +84,7 @@ static emu_op *const operations[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
     OP(LFENCE, fence), OP(SFENCE, fence), OP(PREFETCH, nop), OP(PREFETCHW, nop),
     OP(PREFETCHWT1, nop), OP(PREFETCHNTA, nop), OP(PREFETCHT0, nop), OP(PREFETCHT1, nop),
     OP(PREFETCHT2, nop), OP(CLDEMOTE, nop),
-    OP(UD0, ud_op), OP(UD1, ud_op), OP(UD2, ud_op),
+    OP(UD0, ud_op), OP(UD1, ud_op), OP(UD2, ud_op), OP(INVALID, too_long),
 };
 
 static uint64_t next_rip(const struct x86_state *s, const struct insn *insn)

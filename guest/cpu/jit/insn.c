@@ -557,6 +557,11 @@ int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum 
         available = INSN_BYTES_MAX;
     memcpy(copy, bytes, available);
     ZyanStatus status = ZydisDecoderDecodeFull(decoder(mode), copy, available, &z, operands);
+    if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ||
+        (status == ZYDIS_STATUS_NO_MORE_DATA && available == INSN_BYTES_MAX)) {
+        *insn = (struct insn){.length = 1, .mode = mode, .form = INSN_EMULATE};  // of no mnemonic: #GP
+        return 0;
+    }
     if (status == ZYDIS_STATUS_NO_MORE_DATA)
         return -ERANGE;
     if (!ZYAN_SUCCESS(status))
