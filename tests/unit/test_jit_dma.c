@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Writes to code that no vCPU makes: a device's, a debugger's.
+// What comes from outside while a guest is there: writes to its code by a device or a debugger, and a
+// state that nobody has checked.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,8 +37,23 @@ static void a_write_from_outside_ends_what_was_translated(void **state)
     world_close(&w);
 }
 
+// A debugger may write anything into the vector registers' image.
+static void a_state_with_reserved_bits_is_loaded_without_them(void **state)
+{
+    (void)state;
+    struct world w = {.ram_bytes = 2 << 20, .vcpus = 1};
+    world_open(&w);
+    memcpy(w.ram.host + WORLD_CODE, code, sizeof code);
+    memset(w.s->xsave + 24, 0xff, 4);
+    memset(w.s->xsave + 512, 0xff, 64);
+    w.vcpu[0]->ops->put_state(w.vcpu[0]);
+    assert_int_equal(run(&w), 1);
+    world_close(&w);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_write_from_outside_ends_what_was_translated)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_write_from_outside_ends_what_was_translated),
+                                       cmocka_unit_test(a_state_with_reserved_bits_is_loaded_without_them)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -29,9 +30,20 @@ static void kick(struct vcpu *vcpu)
 
 static void get_state(struct vcpu *vcpu) { (void)vcpu; }  // it is worked on in place
 
+// Whoever wrote the state (a debugger, say) may have left what XRSTOR refuses: MXCSR's reserved bits and
+// the header (SDM volume 1, 13.8).
+static void make_vectors_loadable(struct x86_state *s)
+{
+    enum { MXCSR_HIGH_HALF = 26, HEADER = 512, HEADER_BYTES = 64 };
+    memset(s->xsave + MXCSR_HIGH_HALF, 0, 2);
+    s->xsave[HEADER] &= XCR0_X87 | XCR0_SSE | XCR0_AVX;
+    memset(s->xsave + HEADER + 1, 0, HEADER_BYTES - 1);
+}
+
 static void put_state(struct vcpu *vcpu)
 {
     struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    make_vectors_loadable(&v->state);
     jit_flush_all(v);
     jit_forget_code(v->jit, v);
     atomic_store(&v->safe, 1);
