@@ -36,7 +36,8 @@ void emu_syscall(struct emu *e)
 {
     struct x86_state *s = e->s;
     bool from_64bit = emu_64bit(s);
-    if (!(s->efer & EFER_SCE) || !emu_protected(s) || (!from_64bit && is_intel(e)))
+    // AMD's clears VM: it may come from virtual-8086 mode.
+    if (!(s->efer & EFER_SCE) || !(s->cr0 & CR0_PE) || (!from_64bit && is_intel(e)))
         emu_ud(e);
     uint16_t cs = s->star >> 32 & 0xfffc;
     if (!emu_long_mode(s)) {

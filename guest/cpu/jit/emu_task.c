@@ -185,7 +185,7 @@ static void load_registers(struct emu *e, const struct task *task)
     for (unsigned n = 0; n < X86_SEGMENTS; n++)
         s->seg[n] = task->flags & FL_VM ? emu_v86_segment(task->seg[n])
                                         : emu_null_segment(task->seg[n], 0);
-    s->cpl = task->flags & FL_VM ? 3 : task->seg[X86_CS] & 3;
+    s->cpl = 3;  // until there is a stack, an exception gets one from the TSS
     s->dr7 &= ~0x155ull;  // local breakpoints end with the task
     jit_mode_changed(e->v);
     jit_commit(e->v);  // from here on a fault is the new task's
@@ -242,8 +242,11 @@ static void load_segments(struct emu *e, const struct task *task)
     load_ldt(e, task->ldt);
     if (task->flags & FL_VM)
         return;
+    unsigned cpl = task->seg[X86_CS] & 3;
+    e->s->seg[X86_SS] = emu_check_stack(e, task->seg[X86_SS], cpl, EX_TS, false);
+    e->s->cpl = cpl;
+    jit_commit(e->v);
     load_code(e, task->seg[X86_CS]);
-    e->s->seg[X86_SS] = emu_check_stack(e, task->seg[X86_SS], e->s->cpl, EX_TS, false);
     for (unsigned n = 0; n < ARRAY_SIZE(data); n++)
         load_data(e, data[n], task->seg[data[n]]);
     jit_mode_changed(e->v);
