@@ -60,6 +60,7 @@ struct clock *jit_clock(struct jit_vcpu *v) { return v->clock; }
 uint64_t jit_guest_tsc(struct jit_vcpu *v) { return v->tsc; }
 void jit_mode_changed(struct jit_vcpu *v) { v->mode_changes++; }
 void jit_flush_all(struct jit_vcpu *v) { v->flushes_all++; }
+void jit_breakpoints_port(struct jit_vcpu *v, uint16_t port, unsigned size_bytes) { (void)v, (void)port, (void)size_bytes; }
 void jit_flush_nonglobal(struct jit_vcpu *v) { v->flushes_nonglobal++; }
 void jit_flush_page(struct jit_vcpu *v, gva_t at) { v->flushed_page = at.u; }
 void jit_check_interrupts(struct jit_vcpu *v) { v->checks++; }

@@ -367,6 +367,51 @@ static void test_trap_of_what_needs_the_world(void **state)
     finish_trace(&w);
 }
 
+// --- debug registers -------------------------------------------------------------------------------
+
+static void arm(struct world *w, uint64_t address, uint32_t control)
+{
+    opened(w);
+    world_state(w, w->s, 0);
+    w->s->dr[0] = address;
+    w->s->dr7 = 0x400 | control;
+    w->s->gpr[X86_RDI] = WORLD_DATA;
+}
+
+// A translation that is there already is no way past it.
+static void test_data_breakpoint(void **state)
+{
+    (void)state;
+    enum { GLOBAL = 2, WRITES_OF_4 = 0xd << 16 };
+    struct world w = {0};
+    arm(&w, WORLD_DATA, 0);
+    // mov [rdi], eax; mov eax, [rdi]; mov rbx, cr2; mov dr7, rcx; mov [rdi], eax
+    PUT(&w, WORLD_CODE, 0x89, 0x07, 0x8b, 0x07, 0x0f, 0x20, 0xd3, 0x0f, 0x23, 0xf9, 0x89, 0x07, 0x90, FINISH);
+    w.s->gpr[X86_RCX] = 0x400 | GLOBAL | WRITES_OF_4;
+    assert_int_equal(world_run(&w), EX_DB);
+    assert_int_equal(pushed(&w, PUSHED_RIP), WORLD_CODE + 12);
+    assert_int_equal(w.s->dr6 & 0xf, 1);
+    world_close(&w);
+}
+
+// A fault, before its instruction, unless RF is set.
+static void test_instruction_breakpoint(void **state)
+{
+    (void)state;
+    enum { GLOBAL = 2 };
+    struct world w = {0};
+    arm(&w, WORLD_CODE + 2, GLOBAL);
+    PUT(&w, WORLD_CODE, 0xff, 0xc0, 0xff, 0xc0, FINISH);  // inc eax; inc eax
+    assert_int_equal(world_run(&w), EX_DB);
+    assert_int_equal(pushed(&w, PUSHED_RIP), WORLD_CODE + 2);
+    world_state(&w, w.s, 0);
+    w.s->rip = WORLD_CODE + 2;
+    w.s->rflags |= FL_RF;
+    w.vcpu[0]->ops->put_state(w.vcpu[0]);
+    assert_int_equal(world_run(&w), DONE);
+    world_close(&w);
+}
+
 // STI ends a page, and the interrupt came just before: it is taken behind the HLT that follows.
 static void test_sti_at_the_end_of_a_page(void **state)
 {
@@ -522,6 +567,8 @@ int main(void)
         cmocka_unit_test(test_store_into_a_device),
         cmocka_unit_test(test_trap_ends_hlt),
         cmocka_unit_test(test_trap_of_what_needs_the_world),
+        cmocka_unit_test(test_data_breakpoint),
+        cmocka_unit_test(test_instruction_breakpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,7 @@ bool jit_cmpxchg(struct jit_vcpu *v, gva_t at, void *expected, const void *desir
 
 // What changed under the translator's feet.
 void jit_mode_changed(struct jit_vcpu *v);          // CS, SS, CPL, CR0, CR4, EFER, XCR0, AC, segments' bases
+void jit_breakpoints_port(struct jit_vcpu *v, uint16_t port, unsigned size_bytes);  // is one there?
 void jit_flush_all(struct jit_vcpu *v);             // every translation of an address, global ones too
 void jit_flush_nonglobal(struct jit_vcpu *v);       // MOV CR3
 void jit_flush_page(struct jit_vcpu *v, gva_t at);  // INVLPG

@@ -10,6 +10,7 @@ void emu_check_port(struct emu *e, uint16_t port, unsigned size_bytes)
 {
     const struct x86_state *s = e->s;
     const struct x86_segment *tr = &s->tr;
+    jit_breakpoints_port(e->v, port, size_bytes);
     if (!(s->cr0 & CR0_PE) || (!emu_v86(s) && s->cpl <= emu_iopl(s)))
         return;
     bool has_map = (tr->attr & SEG_P) && (tr->attr & 8) && tr->limit >= TSS_IO_BASE + 1;

@@ -65,9 +65,10 @@ static void set_debug(struct vcpu *vcpu, const struct vcpu_debug *debug)
 {
     struct jit_vcpu *v = jit_vcpu_of(vcpu);
     v->debug = *debug;
-    v->watching = false;
+    v->debug_watching = false;
     for (unsigned i = 0; i < debug->count; i++)
-        v->watching |= debug->points[i].kind != VCPU_BREAK_EXEC;
+        v->debug_watching |= debug->points[i].kind != VCPU_BREAK_EXEC;
+    v->watching = v->debug_watching;
     jit_flush_all(v);
 }
 

@@ -230,7 +230,7 @@ void jit_halt(struct jit_vcpu *v)
 // Only what blocks were made for counts: a segment's base, say, is looked up where it is used.
 void jit_mode_changed(struct jit_vcpu *v)
 {
-    if (jit_mode(v) != v->mode || v->state.rflags & FL_TF)
+    if (jit_mode(v) != v->mode || v->state.rflags & FL_TF || jit_breakpoints_armed(v))
         v->leave = true;
 }
 
@@ -461,11 +461,15 @@ static bool is_system_call(unsigned mnemonic)
     return mnemonic == ZYDIS_MNEMONIC_SYSCALL || mnemonic == ZYDIS_MNEMONIC_SYSRET;
 }
 
-static void deliver_step_trap(struct jit_vcpu *v)
+enum { DR6_BS = 1 << 14, DR7_GD = 1 << 13 };
+
+static void deliver_debug(struct jit_vcpu *v, enum jit_event kind, unsigned reasons)
 {
-    v->state.dr6 |= 1 << 14;  // BS
+    v->state.dr6 |= reasons;
+    v->state.dr7 &= ~(uint64_t)DR7_GD;
+    v->breakpoint_hits = 0;
     v->state.run_state = X86_RUNNING;
-    deliver(v, JIT_EVENT_TRAP, EX_DB, 0, EX_DB);
+    deliver(v, kind, EX_DB, 0, EX_DB);
 }
 
 static bool run_one_instruction(struct jit_vcpu *v)
@@ -480,8 +484,15 @@ static int run_one(struct jit_vcpu *v)
 {
     struct x86_state *s = &v->state;
     bool trap = s->rflags & FL_TF, sti = s->sti_shadow, mov_ss = s->mov_ss_shadow;
+    unsigned breakpoints = mov_ss ? 0 : jit_breakpoints_at(v);
+    if (breakpoints) {
+        deliver_debug(v, JIT_EVENT_FAULT, breakpoints);
+        return -1;
+    }
     s->sti_shadow = s->mov_ss_shadow = 0;
     v->watch_hit = false;
+    if (!mov_ss)
+        v->breakpoint_hits = 0;
     if (!run_one_instruction(v)) {
         s->sti_shadow = sti;
         s->mov_ss_shadow = mov_ss;
@@ -489,8 +500,11 @@ static int run_one(struct jit_vcpu *v)
     }
     if (is_system_call(v->mnemonic))
         trap = s->rflags & FL_TF;
-    if (trap && !s->mov_ss_shadow && !is_software_interrupt(v->mnemonic))
-        deliver_step_trap(v);
+    if (mov_ss)
+        s->mov_ss_shadow = 0;  // of several, only the first inhibits (SDM volume 3, 6.8.3)
+    unsigned reasons = v->breakpoint_hits | (trap && !is_software_interrupt(v->mnemonic) ? DR6_BS : 0);
+    if (reasons && !s->mov_ss_shadow)
+        deliver_debug(v, JIT_EVENT_TRAP, reasons);
     if (v->watch_hit)
         return VCPU_EXIT_DEBUG;
     if (v->debug.single_step) {
@@ -504,7 +518,7 @@ static bool needs_one(const struct jit_vcpu *v)
 {
     const struct x86_state *s = &v->state;
     return v->vcpu.engine->config.one_instruction_blocks || s->rflags & FL_TF || s->sti_shadow || s->mov_ss_shadow ||
-           debugging(v) || v->wants_world;
+           debugging(v) || v->wants_world || jit_breakpoints_armed(v);
 }
 
 // An enum vcpu_exit, or -1 to go on. A debugger's step is one of the code that its user looks at, so
@@ -535,11 +549,13 @@ static int step(struct jit_vcpu *v)
     if (v->debug.count && !v->debug_skip && at_breakpoint(v))
         return VCPU_EXIT_DEBUG;
     v->debug_skip = false;
+    if (jit_breakpoints_armed(v) || v->watching)
+        jit_breakpoints_follow(v);
     if (needs_one(v))
         return run_one(v);
     run_guest(v, false);
     if (is_system_call(v->mnemonic) && v->state.rflags & FL_TF)
-        deliver_step_trap(v);
+        deliver_debug(v, JIT_EVENT_TRAP, DR6_BS);
     return -1;
 }
 

@@ -342,6 +342,7 @@ static bool bounce_write(struct jit_vcpu *v)
 
 static void watch(struct jit_vcpu *v, uint64_t va, unsigned size_bytes, bool write)
 {
+    jit_breakpoints_watch(v, va, size_bytes, write);
     for (unsigned i = 0; i < v->debug.count; i++) {
         enum vcpu_break kind = v->debug.points[i].kind;
         uint64_t at = v->debug.points[i].address.u;

@@ -124,7 +124,9 @@ struct jit_vcpu {
     struct vec_host *vec_host;  // where vector instructions run that the emulator has
     bool vectors_live;          // the guest's vector registers are in the host's
     struct vcpu_debug debug;
-    bool watching;              // debug has data watchpoints
+    bool debug_watching;        // debug has data watchpoints
+    bool watching;              // ... or the guest's debug registers do: every access is looked at
+    unsigned breakpoint_hits;   // of the guest's, by the running instruction, as in DR6
     bool watch_hit;
     bool wants_world;           // the next instruction runs with the world stopped
     bool has_world;             // it does: stopping it once more means nothing
@@ -243,6 +245,14 @@ void jit_emulate_site(struct jit_vcpu *v, const struct emulate_site *site);
 void jit_emulate_one(struct jit_vcpu *v, const struct insn *insn);
 
 // world.c: asking vCPUs to leave translated code.
+// breakpoint.c: the guest's debug registers
+static inline bool jit_breakpoints_armed(const struct jit_vcpu *v)
+{
+    return v->state.dr7 & 0xff;
+}
+void jit_breakpoints_follow(struct jit_vcpu *v);         // before an instruction: DR7 may be another
+unsigned jit_breakpoints_at(const struct jit_vcpu *v);   // what the next instruction's fetch meets
+void jit_breakpoints_watch(struct jit_vcpu *v, uint64_t va, unsigned size_bytes, bool write);
 void jit_kick(struct jit_vcpu *v);           // any thread
 void jit_world_stop(struct jit_vcpu *v);     // v: the caller's vCPU, which is safe meanwhile; or null
 void jit_world_start(struct jit_vcpu *v);
