@@ -83,12 +83,13 @@ void mode_run(const struct one_case *c);
 // watch.c: memory whose changes are printed and undone
 void watch_init(void);
 void watch_begin(void);
-void watch_report(void);
+void watch_report(const struct one_case *c);
 void watch_forget(uint32_t address, uint32_t bytes);  // the harness wrote there
 void watch_accept(const uint32_t *word);              // is no news
 
 // report.c
 void report(const struct one_case *c);
+void print_value(const struct one_case *c, uint64_t value, unsigned digits);  // 0: as many as it has
 
 // enter.S
 void enter_real(void);

@@ -403,7 +403,7 @@
     pusha
     mov sp, 0x1000
     END
-    CASE "esp's upper half stays", REAL16
+    CASE "the upper half of esp stays", REAL16
     mov esp, 0x12341000
     push ax
     END

@@ -394,7 +394,7 @@
     mov dr7, eax
     mov ecx, dr3
     END
-    CASE "lmsw can't clear PE", PROT32
+    CASE "lmsw does not clear PE", PROT32
     mov ax, 0x3a
     lmsw ax
     smsw ecx
@@ -611,7 +611,7 @@
     iretd
 1:
     END
-    CASE "iret from ring 3 can't change IF", USER32
+    CASE "iret from ring 3 does not change IF", USER32
     push 0x3202
     push USER_CODE32
     push offset 1f

@@ -290,7 +290,8 @@ enter_long:
     mov [host_esp], esp
     jmp CODE64:offset 1f
     .code64
-1:  mov es, [rip + in + S_ES]
+1:  mov esp, 0x7000             // IRET to a 16-bit stack leaves the upper bits, where frames then are
+    mov es, [rip + in + S_ES]
     mov fs, [rip + in + S_FS]
     mov gs, [rip + in + S_GS]
     mov ds, [rip + in + S_DS]

@@ -3,6 +3,8 @@
 // Where everything is, for C and for assembly. Offsets in `struct state` are those of bare.h.
 #pragma once
 
+#define IMAGE_BASE    0x100000
+
 // Physical memory below the image. What a case writes to DATA and STACK is printed.
 #define LOW_SEGMENT   0x3000    // 16-bit code
 #define LOW_BASE      0x30000

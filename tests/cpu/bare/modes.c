@@ -5,7 +5,8 @@
 #include "io.h"
 
 enum { CR0_ON = 0x33, CR0_PG = INT32_MIN, CR4_PSE = 0x10, CR4_PAE = 0x20 };
-enum { MSR_EFER = 0xc0000080, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, EFER_SCE = 1, EFER_LME = 0x100, EFER_NXE = 0x800 };
+enum { MSR_EFER = 0xc0000080, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK };
+enum { EFER_SCE = 1, EFER_LME = 0x100, EFER_NXE = 0x800 };
 enum { DR6_RESET = 0xffff0ff0, DR7_RESET = 0x400, FL_VM = 0x20000 };
 
 const struct mode modes[] = {

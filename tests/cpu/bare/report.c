@@ -116,7 +116,8 @@ static void print_place(const struct one_case *c, uint64_t ip, bool is_16)
     print(" ");
     if (at == c->end) {
         print("end");
-    } else if (at == (uint32_t)gate_target || at == (uint32_t)gate_target64 || at == LOW_BASE + (uint32_t)gate_target16) {
+    } else if (at == (uint32_t)gate_target || at == (uint32_t)gate_target64 ||
+               at == LOW_BASE + (uint32_t)gate_target16) {
         print("gate");
     } else if (at >= c->start && at < c->end) {
         print("+");
@@ -127,14 +128,28 @@ static void print_place(const struct one_case *c, uint64_t ip, bool is_16)
     }
 }
 
-static void print_changed(const char *name, uint64_t now, uint64_t before)
+// A number, or a place in the case as its distance from the case's beginning: where the case is doesn't
+// matter. (16-bit code is at small numbers, which mean other things, too.)
+void print_value(const struct one_case *c, uint64_t value, unsigned digits)
+{
+    uint64_t at = value - (value >= USER_ALIAS ? USER_ALIAS : 0);
+    bool is_place = c->start >= IMAGE_BASE && at >= c->start && at <= c->end;
+    if (is_place)
+        print("+");
+    if (is_place || !digits)
+        print_number(is_place ? at - c->start : value);
+    else
+        print_hex(value, digits);
+}
+
+static void print_changed(const struct one_case *c, const char *name, uint64_t now, uint64_t before)
 {
     if (now == before)
         return;
     print(" ");
     print(name);
     print("=");
-    print_number(now);
+    print_value(c, now, 0);
 }
 
 static void print_vector(const struct frame *f)
@@ -164,21 +179,21 @@ static void print_registers(const struct one_case *c, const struct frame *f)
     unsigned count = modes[c->mode].family == IN_LONG ? 16 : 8;
     out.gpr[SP] = f->sp;
     for (unsigned i = 0; i < count; i++)
-        print_changed(names[i], out.gpr[i], in.gpr[i]);
-    print_changed("fl", f->flags & c->flags_mask, in.flags & c->flags_mask);
+        print_changed(c, names[i], out.gpr[i], in.gpr[i]);
+    print_changed(c, "fl", f->flags & c->flags_mask, in.flags & c->flags_mask);
 }
 
-static void print_segments(const struct frame *f)
+static void print_segments(const struct one_case *c, const struct frame *f)
 {
     bool v86 = f->flags & FL_VM;
-    print_changed("cs", f->cs, in.cs);
-    print_changed("ss", f->ss, in.ss);
-    print_changed("ds", v86 ? f->ds : out.ds, in.ds);
-    print_changed("es", v86 ? f->es : out.es, in.es);
-    print_changed("fs", v86 ? f->fs : out.fs, in.fs);
-    print_changed("gs", v86 ? f->gs : out.gs, in.gs);
+    print_changed(c, "cs", f->cs, in.cs);
+    print_changed(c, "ss", f->ss, in.ss);
+    print_changed(c, "ds", v86 ? f->ds : out.ds, in.ds);
+    print_changed(c, "es", v86 ? f->es : out.es, in.es);
+    print_changed(c, "fs", v86 ? f->fs : out.fs, in.fs);
+    print_changed(c, "gs", v86 ? f->gs : out.gs, in.gs);
     if (v86)
-        print_changed("handler", out.ds | out.es | out.fs | out.gs, 0);
+        print_changed(c, "handler", out.ds | out.es | out.fs | out.gs, 0);
 }
 
 static void print_control(const struct one_case *c)
@@ -186,11 +201,11 @@ static void print_control(const struct one_case *c)
     enum { CR0_ON = 0x33, CR0_PG = INT32_MIN, DR6_RESET = 0xffff0ff0 };
     const struct mode *m = &modes[c->mode];
     uint32_t cr0 = CR0_ON | c->cr0 | (m->paging ? CR0_PG : 0);
-    print_changed("cr0", out.cr0, m->family == IN_REAL ? cr0 & ~1u : cr0);
+    print_changed(c, "cr0", out.cr0, m->family == IN_REAL ? cr0 & ~1u : cr0);
     if (out.vector == PAGE_FAULT)
-        print_changed("cr2", out.cr2, UINT64_MAX);
+        print_changed(c, "cr2", out.cr2, UINT64_MAX);
     if (out.vector == DEBUG)
-        print_changed("dr6", out.dr6, DR6_RESET);
+        print_changed(c, "dr6", out.dr6, DR6_RESET);
 }
 
 static void print_trace(const struct one_case *c)
@@ -201,9 +216,9 @@ static void print_trace(const struct one_case *c)
         print(" [");
         print_number(t->vector);
         print_place(c, t->ip, modes[c->mode].bits == 16);
-        print_changed("fl", t->flags & c->flags_mask, in.flags & c->flags_mask);
+        print_changed(c, "fl", t->flags & c->flags_mask, in.flags & c->flags_mask);
         if (t->vector == DEBUG)
-            print_changed("dr6", t->dr6, 0xffff0ff0);
+            print_changed(c, "dr6", t->dr6, 0xffff0ff0);
         print("]");
     }
 }
@@ -217,9 +232,9 @@ void report(const struct one_case *c)
     print_vector(&f);
     print_place(c, f.ip, modes[c->mode].bits == 16);
     print_registers(c, &f);
-    print_segments(&f);
+    print_segments(c, &f);
     print_control(c);
     print_trace(c);
-    watch_report();
+    watch_report(c);
     print("\n");
 }

@@ -3,7 +3,7 @@
 // Memory that cases may change: a copy from the beginning says what is different, and undoes it.
 #include "bare.h"
 
-enum { SHOWN = 24, SHADOW_BYTES = WATCH_BYTES + TABLES_BYTES + 0x2000 };
+enum { SHOWN = 24, SHADOW_BYTES = WATCH_BYTES + TABLES_BYTES + 0x3000 };
 
 static struct region {
     const char *name;
@@ -18,6 +18,8 @@ static struct region {
     {"tss64", tss64, sizeof tss64, 0},
     {"tss16", (uint32_t *)tss16, sizeof tss16, 0},
     {"ivt", 0, 0x400, 0},
+    {"idt", (uint32_t *)idt32, sizeof idt32, 0},
+    {"idt64", (uint32_t *)idt64, sizeof idt64, 0},
 };
 enum { REGIONS = sizeof regions / sizeof regions[0] };
 
@@ -62,24 +64,24 @@ void watch_accept(const uint32_t *word)
             r->shadow[word - r->words] = *word;
 }
 
-static void report_word(const struct region *r, uint32_t i)
+static void report_word(const struct one_case *c, const struct region *r, uint32_t i)
 {
     print(" ");
     print(r->name);
     print("+");
     print_number(4 * i);
     print("=");
-    print_hex(r->words[i], 8);
+    print_value(c, r->words[i], 8);
 }
 
-void watch_report(void)
+void watch_report(const struct one_case *c)
 {
     unsigned shown = 0;
     for (struct region *r = regions; r < regions + REGIONS; r++)
         for (uint32_t i = 0; i < r->bytes / 4; i++)
             if (r->words[i] != r->shadow[i]) {
                 if (shown++ < SHOWN)
-                    report_word(r, i);
+                    report_word(c, r, i);
             }
     if (shown > SHOWN) {
         print(" and ");
