@@ -264,8 +264,8 @@ static bool set_is_plain(const ZydisDecodedInstruction *z)
     case ZYDIS_ISA_SET_VPCLMULQDQ:
     case ZYDIS_ISA_SET_AVX_VNNI:
         return true;
-    default:
-        return vectors_of(z) != INSN_NO_VECTORS && z->meta.isa_set != ZYDIS_ISA_SET_AVX2GATHER;
+    default:  // what is left is x87, MMX and the SSE sets that vectors_of names; VEX has to be named above
+        return z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX && vectors_of(z) != INSN_NO_VECTORS;
     }
 }
 

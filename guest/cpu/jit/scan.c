@@ -211,18 +211,13 @@ static uint32_t look_ahead(struct trace *t, int32_t target, unsigned range)
     return live | unknown;
 }
 
-static int32_t branch_target(const struct scanned *s)
-{
-    return s->offset + s->insn.length + (int32_t)s->insn.imm;
-}
-
 static uint32_t live_at_end(struct trace *t)
 {
     const struct scanned *last = &t->step[t->steps - 1];
     switch (last->form) {
-    case INSN_JMP: return look_ahead(t, branch_target(last), 1);
+    case INSN_JMP: return look_ahead(t, scanned_target(last), 1);
     case INSN_JCC:
-    case INSN_LOOP: return look_ahead(t, branch_target(last), 1) | look_ahead(t, t->end, 2);
+    case INSN_LOOP: return look_ahead(t, scanned_target(last), 1) | look_ahead(t, t->end, 2);
     default: return t->ends_in_branch ? FL_ARITH : look_ahead(t, t->end, 1);
     }
 }

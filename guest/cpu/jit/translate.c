@@ -205,17 +205,12 @@ static void emit_leave(struct trace *t)
 
 // --- branches -------------------------------------------------------------------------------
 
-static int32_t target_of(const struct scanned *s)
-{
-    return s->offset + s->insn.length + (int32_t)s->insn.imm;
-}
-
 static void emit_jcc_insn(struct trace *t)
 {
     const struct insn *in = &t->now->insn;
     flags_to_host(t);
     unsigned condition = in->bytes[in->imm_at - 1] & 15;
-    emit_link_if(t, condition, target_of(t->now), t->now->live_after);
+    emit_link_if(t, condition, scanned_target(t->now), t->now->live_after);
     emit_link(t, t->end, t->now->live_after, t->end >= PAGE_BYTES && t->block->page[1]);
 }
 
@@ -230,7 +225,7 @@ static void emit_loop(struct trace *t)
     emit8(e, 5);
     uint8_t *not_zero = emit_jmp(e, e->at);
     bool follows = t->end >= PAGE_BYTES && t->block->page[1];
-    int32_t zero = decrements ? t->end : target_of(t->now), other = decrements ? target_of(t->now) : t->end;
+    int32_t zero = decrements ? t->end : scanned_target(t->now), other = decrements ? scanned_target(t->now) : t->end;
     emit_link(t, zero, t->now->live_after, decrements && follows);
     emit_target(not_zero, e->at);
     emit_link(t, other, t->now->live_after, !decrements && follows);
@@ -241,7 +236,7 @@ static void emit_call_insn(struct trace *t)
     flags_before_clobber(t);
     emit_push_with(t, op_store_return);
     emit_rsp_add(t, &t->hot, -(int32_t)word(t));
-    emit_link(t, target_of(t->now), FL_ARITH, false);
+    emit_link(t, scanned_target(t->now), FL_ARITH, false);
 }
 
 // Outside 64-bit mode RSP's width varies, and no target is ever refused: it moves at once.
@@ -360,7 +355,7 @@ static void emit_step(struct trace *t)
     case INSN_PUSH: emit_push(t); break;
     case INSN_POP: emit_pop(t); break;
     case INSN_LEAVE: emit_leave(t); break;
-    case INSN_JMP: emit_link(t, target_of(t->now), t->now->live_after, false); break;
+    case INSN_JMP: emit_link(t, scanned_target(t->now), t->now->live_after, false); break;
     case INSN_JCC: emit_jcc_insn(t); break;
     case INSN_LOOP: emit_loop(t); break;
     case INSN_CALL: emit_call_insn(t); break;

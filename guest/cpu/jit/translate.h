@@ -20,6 +20,11 @@ struct scanned {
     uint16_t offset;         // in the page
     uint32_t live_after;     // flags that somebody may still read
 };
+// Where a direct branch goes, in the offsets of the steps.
+static inline int32_t scanned_target(const struct scanned *s)
+{
+    return s->offset + s->insn.length + (int32_t)s->insn.imm;
+}
 
 struct trace {
     struct code *code;

@@ -244,7 +244,6 @@ struct emulate_site;
 void jit_emulate_site(struct jit_vcpu *v, const struct emulate_site *site);
 void jit_emulate_one(struct jit_vcpu *v, const struct insn *insn);
 
-// world.c: asking vCPUs to leave translated code.
 // breakpoint.c: the guest's debug registers
 static inline bool jit_breakpoints_armed(const struct jit_vcpu *v)
 {
@@ -253,6 +252,8 @@ static inline bool jit_breakpoints_armed(const struct jit_vcpu *v)
 void jit_breakpoints_follow(struct jit_vcpu *v);         // before an instruction: DR7 may be another
 unsigned jit_breakpoints_at(const struct jit_vcpu *v);   // what the next instruction's fetch meets
 void jit_breakpoints_watch(struct jit_vcpu *v, uint64_t va, unsigned size_bytes, bool write);
+
+// world.c: asking vCPUs to leave translated code.
 void jit_kick(struct jit_vcpu *v);           // any thread
 void jit_world_stop(struct jit_vcpu *v);     // v: the caller's vCPU, which is safe meanwhile; or null
 void jit_world_start(struct jit_vcpu *v);
