@@ -2,48 +2,16 @@
 #include "base/loop.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
-struct task {
-    void (*run)(void *opaque);
-    void *opaque;
-    struct task *next;
-};
-
 static uv_loop_t the_loop;
-static uv_async_t wake;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool created;  // guarded by lock, as is the list
-static struct task *first, **last = &first;
-
-// Runs what was there when it began: a task that posts another lets the loop's other events
-// have their turn first. Tasks after a loop_stop still run; the loop returns when they have.
-static void run_tasks(uv_async_t *async)
-{
-    (void)async;
-    pthread_mutex_lock(&lock);
-    struct task *tasks = first;
-    first = NULL;
-    last = &first;
-    pthread_mutex_unlock(&lock);
-    while (tasks) {
-        struct task task = *tasks;
-        free(tasks);
-        tasks = task.next;
-        task.run(task.opaque);
-    }
-}
+static struct task_queue tasks = TASK_QUEUE_INITIALIZER;
+static bool stopped;
 
 static void create_loop(void)
 {
-    if (uv_loop_init(&the_loop) || uv_async_init(&the_loop, &wake, run_tasks))
+    if (uv_loop_init(&the_loop) || task_queue_attach(&tasks, &the_loop))
         abort();  // no descriptors at the very start: nothing of this process can work
-    pthread_mutex_lock(&lock);
-    created = true;
-    if (first)
-        uv_async_send(&wake);
-    pthread_mutex_unlock(&lock);
 }
 
 uv_loop_t *loop(void)
@@ -53,32 +21,25 @@ uv_loop_t *loop(void)
     return &the_loop;
 }
 
-void loop_run(void)
+void loop_run(const struct loop_sleep *sleep)
 {
-    uv_run(loop(), UV_RUN_DEFAULT);
+    stopped = false;
+    loop_run_with(loop(), &stopped, sleep);
 }
 
-static void stop_task(void *opaque)
+// Tasks after it still run; the loop returns when they have.
+static void stop(void *opaque)
 {
     (void)opaque;
-    uv_stop(&the_loop);
+    stopped = true;
 }
 
 void loop_stop(void)
 {
-    loop_post(stop_task, NULL);
+    loop_post(stop, NULL);
 }
 
 void loop_post(void (*run)(void *opaque), void *opaque)
 {
-    struct task *task = malloc(sizeof *task);
-    if (!task)
-        abort();
-    *task = (struct task){run, opaque, NULL};
-    pthread_mutex_lock(&lock);
-    *last = task;
-    last = &task->next;
-    if (created)
-        uv_async_send(&wake);
-    pthread_mutex_unlock(&lock);
+    task_queue_post(&tasks, run, opaque);
 }

@@ -7,11 +7,12 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/task_queue.h"
 
 // The loop; created on first use, by the main thread.
 uv_loop_t *loop(void);
-// Runs until loop_stop. Main thread.
-void loop_run(void);
+// Runs until loop_stop. Main thread. sleep may be null.
+void loop_run(const struct loop_sleep *sleep);
 // Any thread: makes loop_run return soon.
 void loop_stop(void);
 // Any thread: runs task(opaque) on the loop's thread, in order of the calls.

@@ -26,14 +26,6 @@ static struct boot *boot;
 static struct q35 *machine;
 static struct machine_control control;
 static uv_signal_t signals[3];
-static uv_prepare_t before_sleep;
-
-// The loop's thread reads guest memory; before it sleeps it holds nothing of it.
-static void on_prepare(uv_prepare_t *handle)
-{
-    (void)handle;
-    mem_quiescent();
-}
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -53,8 +45,6 @@ static void prepare_loop(void)
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     signal(SIGPIPE, SIG_IGN);
     mem_thread_online();
-    uv_prepare_init(loop(), &before_sleep);
-    uv_prepare_start(&before_sleep, on_prepare);
     for (int i = 0; i < 3; i++) {
         uv_signal_init(loop(), &signals[i]);
         uv_signal_start(&signals[i], on_signal, numbers[i]);
@@ -270,7 +260,7 @@ static int run(void)
         return 1;
     daemon_ready();
     if (!q35_vm(machine)->ending)
-        loop_run();
+        loop_run(&mem_reader_sleep);
     return q35_vm(machine)->exit_status;
 }
 

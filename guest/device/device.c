@@ -38,6 +38,18 @@ void device_started(struct device *dev)
     pthread_mutex_unlock(&dev->lock);
 }
 
+void device_quiesce(struct device *dev)
+{
+    if (dev->ops->quiesce)
+        dev->ops->quiesce(dev);
+}
+
+void device_resume(struct device *dev)
+{
+    if (dev->ops->resume)
+        dev->ops->resume(dev);
+}
+
 static uint64_t window_read(void *opaque, uint64_t offset, unsigned size_bytes)
 {
     struct device_window *window = opaque;
@@ -59,7 +71,7 @@ int device_map(struct device_window *window, struct device *dev, uint64_t offset
     return mem_add_io(mem, base, size_bytes, &window_ops, window, dev->ops->name, err);
 }
 
-void device_unmap(struct device_window *window)
+int device_unmap(struct device_window *window)
 {
-    mem_remove(window->mem, window->base);
+    return mem_remove(window->mem, window->base);
 }

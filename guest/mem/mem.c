@@ -32,6 +32,8 @@ struct mem {
     struct map *map;
     void (*wrote)(void *opaque, uint8_t *host, size_t size_bytes);  // null: nobody asks
     void *wrote_opaque;
+    void (*changed)(void *opaque);
+    void *changed_opaque;
 };
 
 static const struct map *current_map(struct mem *mem)
@@ -90,14 +92,15 @@ void mem_destroy(struct mem *mem)
     free(mem);
 }
 
-// Publishes new, unlocks, and frees what was there once nobody looks at it.
+// Publishes new, unlocks, and has what was there freed once nobody looks at it.
 static void publish_and_unlock(struct mem *mem, struct map *new)
 {
     struct map *old = mem->map;
     __atomic_store_n(&mem->map, new, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&mem->lock);
-    reader_wait_for_all();
-    free(old);
+    if (mem->changed)
+        mem->changed(mem->changed_opaque);
+    reader_free_later(old);
 }
 
 static struct map *map_with(const struct map *old, const struct region *added)
@@ -136,6 +139,8 @@ static int add(struct mem *mem, const struct region *added, struct err *err)
     if (!size_bytes || size_bytes > mem->size_bytes || base > mem->size_bytes - size_bytes)
         return err_set(err, -EINVAL, "%s: %#llx bytes at %#llx are not within the address space",
                        added->name, size_bytes, base);
+    if (reader_pending() >= MEM_OLD_ARRAYS)
+        return err_set(err, -EAGAIN, "%s: the memory map changes too fast", added->name);
     pthread_mutex_lock(&mem->lock);
     const struct region *other = overlapped(mem->map, added);
     if (other) {
@@ -170,12 +175,26 @@ int mem_add_io(struct mem *mem, gpa_t base, uint64_t size_bytes, const struct me
     return add(mem, &region, err);
 }
 
-void mem_remove(struct mem *mem, gpa_t base)
+int mem_remove(struct mem *mem, gpa_t base)
 {
+    if (reader_pending() >= MEM_OLD_ARRAYS)
+        return -EAGAIN;
     pthread_mutex_lock(&mem->lock);
     const struct region *region = find(mem->map, base.u);
     assert(region && region->base == base.u);
     publish_and_unlock(mem, map_without(mem->map, (size_t)(region - mem->map->regions)));
+    return 0;
+}
+
+void mem_settle(void)
+{
+    reader_wait_for_all();
+}
+
+void mem_observe_changes(struct mem *mem, void (*changed)(void *opaque), void *opaque)
+{
+    mem->changed_opaque = opaque;
+    mem->changed = changed;
 }
 
 void *mem_ram_at(struct mem *mem, gpa_t gpa, uint64_t size_bytes, bool for_write)
@@ -231,6 +250,11 @@ static void tell(const struct mem *mem, uint8_t *host, size_t size_bytes)
 {
     if (mem->wrote)
         mem->wrote(mem->wrote_opaque, host, size_bytes);
+}
+
+void mem_wrote(struct mem *mem, void *host, size_t size_bytes)
+{
+    tell(mem, host, size_bytes);
 }
 
 static void region_write(const struct mem *mem, const struct region *region, uint64_t address, uint64_t value,

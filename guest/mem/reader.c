@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <urcu-qsbr.h>
 
 #include "guest/mem/mem.h"
@@ -15,13 +16,17 @@
 static char grace;
 static void saw_let_go(void) { __tsan_release(&grace); }
 static void saw_grace_period(void) { __tsan_acquire(&grace); }
+static void gave_away(void *object) { __tsan_release(object); }
+static void got(void *object) { __tsan_acquire(object); }
 #else
 static void saw_let_go(void) {}
 static void saw_grace_period(void) {}
+static void gave_away(void *object) { (void)object; }
+static void got(void *object) { (void)object; }
 #endif
 
 static pthread_key_t thread_key;
-static __thread bool registered;
+static __thread bool registered, online;
 
 // A thread that ends without going offline must not stay in liburcu's list.
 static void thread_ends(void *opaque)
@@ -51,6 +56,7 @@ void mem_thread_online(void)
         rcu_thread_online();
     else
         register_thread();
+    online = true;
 }
 
 void mem_thread_offline(void)
@@ -58,7 +64,10 @@ void mem_thread_offline(void)
     saw_let_go();
     if (registered)
         rcu_thread_offline();
+    online = false;
 }
+
+const struct loop_sleep mem_reader_sleep = {mem_thread_offline, mem_thread_online};
 
 void mem_quiescent(void)
 {
@@ -70,4 +79,42 @@ void reader_wait_for_all(void)
 {
     synchronize_rcu();
     saw_grace_period();
+}
+
+struct garbage {
+    struct rcu_head head;
+    void *object;
+};
+static unsigned pending;
+
+static void free_garbage(struct rcu_head *head)
+{
+    struct garbage *garbage = (struct garbage *)head;  // its first member
+    got(garbage);
+    saw_grace_period();
+    __atomic_fetch_sub(&pending, 1, __ATOMIC_RELEASE);
+    free(garbage->object);
+    free(garbage);
+}
+
+// A thread that is no reader holds nothing, and may wait.
+void reader_free_later(void *object)
+{
+    if (!online) {
+        reader_wait_for_all();
+        free(object);
+        return;
+    }
+    struct garbage *garbage = malloc(sizeof *garbage);
+    if (!garbage)
+        abort();
+    *garbage = (struct garbage){.object = object};
+    __atomic_fetch_add(&pending, 1, __ATOMIC_RELAXED);
+    gave_away(garbage);
+    call_rcu(&garbage->head, free_garbage);
+}
+
+unsigned reader_pending(void)
+{
+    return __atomic_load_n(&pending, __ATOMIC_ACQUIRE);
 }

@@ -6,3 +6,8 @@
 #pragma once
 
 void reader_wait_for_all(void);
+
+// Frees object when every reader has let go. Does not wait where this thread is itself a reader, in the
+// middle of something.
+void reader_free_later(void *object);
+unsigned reader_pending(void);  // how many objects still wait for that

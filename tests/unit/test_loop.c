@@ -25,7 +25,7 @@ static void posts_before_the_loop_exists_are_kept(void **state)
     loop_post(note, (void *)1);
     loop_post(note, (void *)2);
     loop_stop();
-    loop_run();
+    loop_run(NULL);
     assert_int_equal(count, 2);
     assert_int_equal(order[0], 1);
     assert_int_equal(order[1], 2);
@@ -43,7 +43,7 @@ static void a_task_may_post_another(void **state)
     (void)state;
     count = 0;
     loop_post(post_again, (void *)4);
-    loop_run();
+    loop_run(NULL);
     assert_int_equal(count, 2);
     assert_int_equal(order[1], 5);
 }
@@ -65,7 +65,7 @@ static void tasks_of_one_thread_keep_their_order(void **state)
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
     loop_stop();
-    loop_run();
+    loop_run(NULL);
     assert_int_equal(count, 2000);
     int next[2] = {0, 10000};
     for (int i = 0; i < count; i++)

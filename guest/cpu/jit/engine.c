@@ -82,6 +82,7 @@ static void nmi(struct vcpu *vcpu)
 static void destroy_vcpu(struct vcpu *vcpu)
 {
     struct jit_vcpu *v = jit_vcpu_of(vcpu);
+    mem_observe_changes(vcpu->engine->config.memory, NULL, NULL);  // all vCPUs end together
     apic_finish(&v->apic);
     vec_host_destroy(v->vec_host);
     munmap(v, sizeof *v);
@@ -222,10 +223,22 @@ static void wrote(void *opaque, uint8_t *host, size_t size_bytes)
     }
 }
 
+// What was RAM may be none now. A vCPU that has left translated code looks things up in the new map.
+static void map_changed(void *opaque)
+{
+    struct jit_engine *jit = opaque;
+    for (unsigned i = 0; i < jit->created; i++) {
+        struct jit_vcpu *v = jit->vcpus[i];
+        atomic_fetch_or(&v->requests, JIT_REQUEST_FLUSH);
+        jit_kick(v);
+    }
+}
+
 static void destroy(struct engine *engine)
 {
     struct jit_engine *jit = jit_of(engine);
     mem_observe_writes(engine->config.memory, NULL, NULL);
+    mem_observe_changes(engine->config.memory, NULL, NULL);
     if (jit->code)
         code_destroy(jit->code);
     if (jit->apics)
@@ -328,6 +341,7 @@ struct engine *jit_engine_create(const struct engine_config *config, struct err 
         return NULL;
     }
     mem_observe_writes(config->memory, wrote, jit);
+    mem_observe_changes(config->memory, map_changed, jit);
     jit_signals_install();
     return &jit->engine;
 }

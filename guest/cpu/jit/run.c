@@ -535,6 +535,10 @@ static int step(struct jit_vcpu *v)
         return VCPU_EXIT_KICKED;
     }
     mem_quiescent();
+    if (atomic_load(&v->requests) & JIT_REQUEST_FLUSH) {
+        atomic_fetch_and(&v->requests, ~JIT_REQUEST_FLUSH);
+        jit_flush_all(v);
+    }
     uint32_t wakes = atomic_load(&v->wakes);
     bool is_stepped = v->debug.single_step && v->state.run_state == X86_RUNNING;
     if (!is_stepped && (wakes != v->wakes_seen || apic_has_work(&v->apic) || v->state.nmi_pending)) {

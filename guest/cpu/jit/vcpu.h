@@ -156,7 +156,7 @@ struct jit_vcpu {
     uint32_t calls;
     uint64_t run_began;
 };
-enum { JIT_REQUEST_STOP = 1, JIT_REQUEST_NMI = 2 };
+enum { JIT_REQUEST_STOP = 1, JIT_REQUEST_NMI = 2, JIT_REQUEST_FLUSH = 4 };
 
 // What is known of a page of RAM.
 struct ram_page {
