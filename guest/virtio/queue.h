@@ -48,6 +48,11 @@ struct virtio_chain {
     struct iovec iov[VIRTIO_SEGMENTS_MAX];  // readable ones first
 };
 
+struct virtio_used {
+    uint16_t head;
+    uint32_t written_bytes;
+};
+
 // Looks up the rings. -EINVAL with a sentence: not whole in RAM, or misaligned.
 int virtio_queue_start(struct virtio_queue *q, struct mem *memory, bool event_index, struct err *err);
 void virtio_queue_stop(struct virtio_queue *q);
@@ -58,7 +63,10 @@ int virtio_queue_pop(struct virtio_queue *q, struct virtio_chain *chain);
 int virtio_queue_pop_again(struct virtio_queue *q, uint16_t head, struct virtio_chain *chain);
 // The chain goes back; the device wrote this much to its writable part. Order is free.
 void virtio_queue_push(struct virtio_queue *q, uint16_t head, uint32_t written_bytes);
-// Gives back what was popped last, unprocessed (nothing else may have been popped since).
+// Several that the driver must see all at once, or none: a packet in merged buffers (5.1.6.4.1).
+void virtio_queue_push_many(struct virtio_queue *q, const struct virtio_used *used, unsigned count);
+// Gives back what was popped last, unprocessed (nothing else may have been popped since, but for what
+// was given back already: several go back in reverse order).
 void virtio_queue_unpop(struct virtio_queue *q, const struct virtio_chain *chain);
 // After pushes: does the driver want an interrupt for them? (2.7.7, 2.7.10)
 bool virtio_queue_must_interrupt(struct virtio_queue *q);

@@ -77,6 +77,8 @@ static inline bool virtio_has(const struct virtio_device *vdev, unsigned feature
     return vdev->negotiated >> feature & 1;
 }
 void virtio_push(struct virtio_device *vdev, unsigned queue, uint16_t head, uint32_t written_bytes);
+void virtio_push_many(struct virtio_device *vdev, unsigned queue, const struct virtio_used *used,
+                      unsigned count);  // the driver sees all at once
 void virtio_flush_used(struct virtio_device *vdev, unsigned queue);  // interrupts if the driver wants it
 // Pops; a broken queue breaks the device: its driver is told, nothing is processed until it resets.
 bool virtio_pop(struct virtio_device *vdev, unsigned queue, struct virtio_chain *chain);
