@@ -46,10 +46,9 @@ struct block_request {
     void (*done)(struct block_request *request);
 
     struct block *block;  // the node's own from here on
-    struct block_request *next, *previous;
-    uint64_t progress_bytes;
-    void *node_private;
-    struct iovec rest[4];
+    struct block_request *next;
+    uint64_t progress_bytes, begin_ns;
+    unsigned marks;
 };
 
 enum block_cache { BLOCK_WRITEBACK, BLOCK_WRITETHROUGH, BLOCK_NONE, BLOCK_DIRECTSYNC, BLOCK_UNSAFE };
@@ -57,7 +56,7 @@ enum block_aio { BLOCK_AIO_AUTO, BLOCK_AIO_THREADS, BLOCK_AIO_NATIVE, BLOCK_AIO_
 
 struct block_config {
     const char *path;  // a regular file or block device, "nbd:..." is not here yet
-    const char *format;  // "raw"
+    const char *format;  // "raw"; null: a file that looks like another format is refused
     bool read_only;
     bool auto_read_only;   // read-only if it can't be opened for writing
     enum block_cache cache;
@@ -69,17 +68,16 @@ struct block_config {
 
 struct block_info {
     uint64_t size_bytes;
-    uint32_t block_bytes;      // what offsets and sizes are a multiple of: 512, or more for O_DIRECT
-    uint32_t memory_alignment; // of iov; the node bounces what is not aligned
+    uint32_t block_bytes;      // what offsets and sizes are a multiple of: 512
+    uint32_t memory_alignment, offset_alignment;  // what is quick with O_DIRECT; the rest works too
     bool read_only, writeback, can_discard, can_write_zeroes;
     const char *aio_name;      // "io_uring", "threads"
 };
 
 struct block_ops {
     const char *name;
-    void (*submit)(struct block *b, struct block_request *request);
-    int (*truncate)(struct block *b, uint64_t size_bytes, struct err *err);  // I/O thread, drained
-    void (*close)(struct block *b);  // I/O thread, drained
+    void (*submit)(struct block *b, struct block_request *request);  // I/O thread
+    void (*close)(struct block *b);  // main thread; drained
 };
 
 struct block {
@@ -87,6 +85,9 @@ struct block {
     struct io_thread *thread;
     struct block_info info;
     char *path;
+    // Who uses the node may be told after some requests were done, once a turn of the loop.
+    void (*batch_done)(void *opaque);
+    void *batch_opaque;
     // I/O thread
     unsigned in_flight;
     void (*drained)(void *opaque);
@@ -95,7 +96,8 @@ struct block {
 };
 
 // The image lock, as QEMU's: locks on ranges of the file (fcntl OFD), so that QEMU and Konuk respect each
-// other. Null on failure, with QEMU's sentence ("Could not open 'x': No such file or directory").
+// other. Null on failure, with QEMU's sentence ("Could not open 'x': No such file or directory"). Of an
+// image whose format was guessed the guest may not make one of another format: see probe.h.
 struct block *block_open(const struct block_config *config, struct io_thread *thread, struct err *err);
 void block_close(struct block *b);  // main thread; waits for what is in flight
 
@@ -104,3 +106,8 @@ void block_submit(struct block *b, struct block_request *request);
 void block_drain(struct block *b, void (*drained)(void *opaque), void *opaque);
 // For code that may block and is not on the I/O thread: the same, waited for.
 int block_call(struct block *b, struct block_request *request);
+
+// For nodes. A node is allocated by malloc, with its struct block embedded first; block_close frees it.
+void block_init(struct block *b, const struct block_ops *ops, struct io_thread *thread);
+void block_finish(struct block_request *request, int result);  // not from within submit
+void block_finish_batch(struct block *b);
