@@ -39,15 +39,24 @@ struct pci_id {
 
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_MEMORY32, PCI_BAR_MEMORY64, PCI_BAR_PREFETCH64, PCI_BAR_IO };
 
+struct pci_function;
+struct pci_bus;
+
 struct pci_bar {
     enum pci_bar_kind kind;
     uint64_t size_bytes;  // a power of two; a 64-bit BAR takes the next one's place too
-    bool mapped;          // guarded by the bus's lock, with all below
-    struct device_window window;
+    struct pci_function *function;
+    bool seen;            // guarded by the root's lock, as is where
+    uint64_t seen_at;
 };
 
-struct pci_function;
-struct pci_bus;
+// What of its configuration others look at: a copy, guarded by the root's lock.
+struct pci_decode {
+    bool memory, io, master;  // of the command register
+    uint64_t address[PCI_BARS];
+    uint8_t secondary, subordinate;  // of a bridge, with all below; limits are the last byte
+    uint64_t io_base, io_limit, memory_base, memory_limit, prefetch_base, prefetch_limit;
+};
 
 // For a function to which a part of its configuration space means more than bits. Lock held; may be
 // null. written comes after the bits have changed; reading before they are looked at.
@@ -62,7 +71,7 @@ struct pci_function {
     uint8_t config[PCI_CONFIG_BYTES];
     uint8_t writable[PCI_CONFIG_BYTES];  // bits that a guest's write changes
     uint8_t clearable[PCI_CONFIG_BYTES]; // bits that are cleared by writing 1
-    uint8_t initial[PCI_CONFIG_BYTES];   // what config is after a reset
+    uint8_t initial[PCI_CONFIG_BYTES];   // what config is after a reset; pci_preset sets both
     uint8_t capabilities_end;
     bool express;  // the rest of 4 KiB reads 0, not all ones
 
@@ -77,6 +86,11 @@ struct pci_function {
     struct pci_bus *bus;  // null: not plugged
     uint8_t devfn;
     const char *id;       // of -device, for messages; may be null
+
+    struct pci_decode decode;  // guarded by the root's lock, as is what follows
+    bool intx_driven;          // what reaches the wire
+    bool bridges_master;       // every bridge above forwards its DMA; read without the lock
+    struct pci_bus *secondary; // of a bridge: the bus behind it
 };
 
 // Making, in this order: init, BARs, capabilities, plug. config_ops may be set in between.
@@ -89,8 +103,13 @@ uint8_t pci_add_capability(struct pci_function *f, uint8_t id, const void *body,
 // Table and pending bits take a whole BAR of memory, which this adds: the table at 0, the bits behind.
 void pci_add_msix(struct pci_function *f, unsigned bar, unsigned vectors);
 void pci_add_intx(struct pci_function *f);  // its pin, INTA
+// Sets bytes of config and of initial, little-endian.
+void pci_preset(struct pci_function *f, unsigned reg, uint32_t value, unsigned size_bytes);
+void pci_set_multifunction(struct pci_function *f);  // others may share its device number
 
-// For the function's device_ops. The BAR of the MSI-X table is served by these two.
+// For the function's device_ops. loaded keeps of the loaded config what a guest could have made of it:
+// read-only bits that the device changes itself it sets anew. The BAR of the MSI-X table is served by
+// the last two; offset is as device_ops got it, or within the BAR.
 void pci_function_reset(struct pci_function *f);
 int pci_function_loaded(struct pci_function *f, struct err *err);
 void pci_function_started(struct pci_function *f);
@@ -119,11 +138,19 @@ uint32_t pci_config_read(struct pci_function *f, unsigned reg, unsigned size_byt
 void pci_config_write(struct pci_function *f, unsigned reg, uint32_t value, unsigned size_bytes);
 
 // What a root bus needs of its machine; lent.
+enum { PCI_PIRQS = 8 };
 struct pci_root {
     struct mem *memory, *ports;
     struct msi_sink *msi;
-    struct irq_line *intx[8];  // PIRQA to PIRQH
-    pthread_mutex_t lock;      // guards which BARs are seen, of the whole tree
+    struct irq_line *intx[PCI_PIRQS];  // PIRQA to PIRQH; null: not connected
+    // A guest resets a bus by its bridge, in the middle of an access: posts a call of pci_bus_reset, to be
+    // made while no vCPU runs. Null: such a reset does nothing.
+    void (*reset_bus)(struct pci_root *root, struct pci_bus *bus);
+
+    pthread_mutex_t lock;  // of the whole tree: which BARs are seen, and the wires. Set by pci_bus_init
+    struct pci_bus *bus;
+    unsigned intx_drivers[PCI_PIRQS];  // how many functions hold it high
+    bool stale;  // mem refused changes for a moment; they are made at a later configuration write
 };
 struct pci_bus {
     struct pci_root *root;
@@ -131,6 +158,13 @@ struct pci_bus {
     struct pci_function *function[PCI_DEVFNS];
 };
 void pci_bus_init(struct pci_bus *bus, struct pci_root *root, struct pci_function *bridge);
+// Quiesces and resets every function on it and behind its bridges. No lock held, no vCPU runs.
+void pci_bus_reset(struct pci_bus *bus);
+// Makes changes that mem refused for a moment, and waits for that. No lock held, not inside an access.
+void pci_root_settle(struct pci_root *root);
+// The PIRQ (0: A) that pin (0: INTA) of a device of the root bus is wired to, as QEMU's q35 has it:
+// devices 0 to 24 and 30 rotate over E to H, the others have A to D.
+unsigned pci_root_pirq(unsigned device, unsigned pin);
 // devfn -1: the first free device. -EBUSY, -ENOSPC with a sentence.
 int pci_bus_plug(struct pci_bus *bus, struct pci_function *f, int devfn, struct err *err);
 // The function at bus number, device and function as the guest's bridges are set now; null: none.
