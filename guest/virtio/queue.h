@@ -30,14 +30,18 @@ struct virtio_queue {
     uint64_t descriptors, available, used;  // guest-physical
     uint16_t vector;                        // of MSI-X; 0xffff: none
 
+    // How far both rings are: 0, or what a snapshot says, when the queue is started.
+    uint16_t next_available, next_used;
+
     // From start to stop.
     struct mem *memory;
     uint8_t *descriptors_host, *available_host, *used_host;
-    bool event_index, broken;
-    uint16_t next_available, next_used;
-    uint16_t used_told;    // next_used when the guest was last interrupted
-    bool told_valid;
-    uint32_t in_flight;    // popped and not pushed
+    bool event_index;
+    bool broken;           // also while it is not started
+    bool kicks;            // wanted: whoever finds the queue empty has asked for the next one
+    uint32_t untold;       // pushed since virtio_queue_must_interrupt was last asked
+    uint32_t in_flight;    // popped and not pushed: at most size
+    uint64_t heads[VIRTIO_QUEUE_SIZE_MAX / 64];  // of those, a bit each: a head is in flight once
 };
 
 // Pieces of guest memory, contiguous in the host each. readable is what the driver wrote for the device.
@@ -53,13 +57,15 @@ struct virtio_used {
     uint32_t written_bytes;
 };
 
-// Looks up the rings. -EINVAL with a sentence: not whole in RAM, or misaligned.
+// Looks up the rings; nothing is in flight, kicks are wanted. -EINVAL with a sentence: not whole in RAM,
+// or misaligned.
 int virtio_queue_start(struct virtio_queue *q, struct mem *memory, bool event_index, struct err *err);
 void virtio_queue_stop(struct virtio_queue *q);
 
 // 1: chain is filled in and the caller's until pushed; 0: none is there; -EINVAL: the queue is broken.
 int virtio_queue_pop(struct virtio_queue *q, struct virtio_chain *chain);
-// For a loaded snapshot: the chain of a head that was in flight. As pop.
+// Only after a snapshot was loaded, which has started the queue anew: the chain of a head that was in
+// flight. As pop.
 int virtio_queue_pop_again(struct virtio_queue *q, uint16_t head, struct virtio_chain *chain);
 // The chain goes back; the device wrote this much to its writable part. Order is free.
 void virtio_queue_push(struct virtio_queue *q, uint16_t head, uint32_t written_bytes);
@@ -68,9 +74,10 @@ void virtio_queue_push_many(struct virtio_queue *q, const struct virtio_used *us
 // Gives back what was popped last, unprocessed (nothing else may have been popped since, but for what
 // was given back already: several go back in reverse order).
 void virtio_queue_unpop(struct virtio_queue *q, const struct virtio_chain *chain);
-// After pushes: does the driver want an interrupt for them? (2.7.7, 2.7.10)
+// After pushes: does the driver want an interrupt for them? Asked once (2.7.7, 2.7.10).
 bool virtio_queue_must_interrupt(struct virtio_queue *q);
-// Whether the driver should kick. After turning it on, returns true if there is work already.
+// Whether the driver should kick. After turning it on, returns true if there is work already. While it is
+// on, a pop that finds nothing has asked for the next kick, so a device may leave this alone.
 bool virtio_queue_set_kicks(struct virtio_queue *q, bool wanted);
 bool virtio_queue_is_empty(struct virtio_queue *q);
 
