@@ -147,7 +147,7 @@ static int create_machine(struct err *err)
         return rc;
     struct q35_config config = {
         .name = options.machine, .ram_bytes = options.ram_bytes, .vcpus = options.vcpus,
-        .hpet = options.hpet, .rtc_start_s = rtc_start(), .debug_exit = options.debug_exit,
+        .hpet = options.hpet, .i8042 = true, .rtc_start_s = rtc_start(), .debug_exit = options.debug_exit,
         .debug_exit_base = options.debug_exit_base, .debug_exit_bytes = options.debug_exit_bytes,
         .boot = boot, .create_engine = engines_create, .opaque = &options,
         .vm = {.reboot_ends = options.reboot == REBOOT_SHUTDOWN,
@@ -155,7 +155,7 @@ static int create_machine(struct err *err)
     };
     memcpy(config.serial, serial, sizeof serial);
     machine = q35_create(&config, err);
-    return machine ? 0 : -EINVAL;
+    return machine ? q35_power_up(machine, err) : -EINVAL;
 }
 
 static void create_control(void)

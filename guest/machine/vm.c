@@ -15,7 +15,7 @@ const char *vm_state_name(enum vm_state state)
         [VM_PRELAUNCH] = "prelaunch", [VM_INMIGRATE] = "inmigrate", [VM_RUNNING] = "running",
         [VM_PAUSED] = "paused", [VM_SHUTDOWN] = "shutdown", [VM_PANICKED] = "guest-panicked",
         [VM_DEBUG] = "debug", [VM_INTERNAL_ERROR] = "internal-error",
-        [VM_POSTMIGRATE] = "postmigrate",
+        [VM_POSTMIGRATE] = "postmigrate", [VM_IO_ERROR] = "io-error",
     };
     return names[state];
 }
@@ -26,12 +26,11 @@ void vm_listen(struct vm *vm, struct vm_listener *listener)
     vm->listeners = listener;
 }
 
-void vm_tell(struct vm *vm, enum vm_event_kind kind, bool guest, const char *reason)
+void vm_tell(struct vm *vm, const struct vm_event *event)
 {
-    struct vm_event event = {kind, guest, reason};
-    log_debug("machine", "event %d %s", kind, reason ? reason : "");
+    log_debug("machine", "event %d %s", event->kind, event->reason ? event->reason : "");
     for (struct vm_listener *l = vm->listeners; l; l = l->next)
-        l->event(l, &event);
+        l->event(l, event);
 }
 
 // A vCPU that is changing a memory map waits for readers, and this thread is one.
@@ -43,6 +42,32 @@ static void wait_all_paused(struct vm *vm)
     mem_thread_online();
 }
 
+// What was in flight may have interrupted since the vCPUs told their state, so that is read again.
+static void quiesce(struct vm *vm)
+{
+    if (vm->quiesced || !vm->board.quiesce)
+        return;
+    mem_thread_offline();
+    clock_settle(vm->clock);
+    vm->board.quiesce(vm->board.opaque);
+    mem_thread_online();
+    vm->quiesced = true;
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        vm->vcpu[i]->ops->get_state(vm->vcpu[i]);
+}
+
+// After the vCPUs' state was given back to the engine, which interrupts change from now on.
+static void resume_devices(struct vm *vm)
+{
+    if (!vm->quiesced)
+        return;
+    vm->quiesced = false;
+    mem_thread_offline();
+    vm->board.resume(vm->board.opaque);
+    mem_thread_online();
+}
+
+// The clock stands before devices are quiesced, so that no timer begins anything new.
 void vm_hold(struct vm *vm)
 {
     for (unsigned i = 0; i < vm->vcpus; i++)
@@ -53,6 +78,7 @@ void vm_hold(struct vm *vm)
         vm->paused_tsc = __rdtsc();
         vm->clock_runs = false;
     }
+    quiesce(vm);
 }
 
 // Guest time has stood still, so the TSC of every vCPU goes on from where it was too.
@@ -72,6 +98,7 @@ static void start_clock(struct vm *vm)
 void vm_release(struct vm *vm)
 {
     start_clock(vm);
+    resume_devices(vm);
     for (unsigned i = 0; i < vm->vcpus; i++)
         vcpu_resume(vm->vcpu[i]);
 }
@@ -79,10 +106,11 @@ void vm_release(struct vm *vm)
 void vm_resume_some(struct vm *vm, const bool *which)
 {
     start_clock(vm);
+    resume_devices(vm);
     bool was = vm->state == VM_RUNNING;
     vm->state = VM_RUNNING;
     if (!was)
-        vm_tell(vm, VM_EVENT_RESUME, false, NULL);
+        vm_tell_of(vm, VM_EVENT_RESUME, false, NULL);
     for (unsigned i = 0; i < vm->vcpus; i++)
         if (!which || which[i])
             vcpu_resume(vm->vcpu[i]);
@@ -100,7 +128,7 @@ void vm_stop(struct vm *vm, enum vm_state state)
     if (was_running || state != VM_PAUSED)
         vm->state = state;
     if (was_running)
-        vm_tell(vm, VM_EVENT_STOP, false, NULL);
+        vm_tell_of(vm, VM_EVENT_STOP, false, NULL);
 }
 
 int vm_cont(struct vm *vm, struct err *err)
@@ -111,7 +139,7 @@ int vm_cont(struct vm *vm, struct err *err)
     case VM_INMIGRATE:
         vm->start_when_loaded = true;
         return 0;
-    case VM_SHUTDOWN: case VM_INTERNAL_ERROR: case VM_PANICKED:
+    case VM_SHUTDOWN: case VM_INTERNAL_ERROR:
         return err_set(err, -EINVAL, "Resetting the Virtual Machine is required");
     default:
         vm_resume_some(vm, NULL);
@@ -122,6 +150,7 @@ int vm_cont(struct vm *vm, struct err *err)
 // The TSC is 0 at power-up (SDM 10.1.1), and stands still with the clock until that runs.
 int vm_power_up(struct vm *vm, struct err *err)
 {
+    quiesce(vm);
     int rc = vm->board.reset(vm->board.opaque, err);
     for (unsigned i = 0; i < vm->vcpus && rc == 0; i++) {
         vm->states[i]->tsc_offset = -vm->paused_tsc;
@@ -142,7 +171,7 @@ void vm_reset(struct vm *vm, bool guest, const char *reason)
     bool running = vm->state == VM_RUNNING;
     vm_hold(vm);
     int rc = vm_power_up(vm, &err);
-    vm_tell(vm, VM_EVENT_RESET, guest, reason);
+    vm_tell_of(vm, VM_EVENT_RESET, guest, reason);
     if (rc < 0) {
         log_error("machine", "reset: %s", err.text);
         vm->state = running ? VM_RUNNING : vm->state;
@@ -156,7 +185,7 @@ void vm_reset(struct vm *vm, bool guest, const char *reason)
 
 void vm_powerdown(struct vm *vm)
 {
-    vm_tell(vm, VM_EVENT_POWERDOWN, false, NULL);
+    vm_tell_of(vm, VM_EVENT_POWERDOWN, false, NULL);
     vm->board.power_button(vm->board.opaque);
 }
 
@@ -174,7 +203,7 @@ void vm_shutdown(struct vm *vm, bool guest, const char *reason)
 {
     if (vm->ending)
         return;
-    vm_tell(vm, VM_EVENT_SHUTDOWN, guest, reason);
+    vm_tell_of(vm, VM_EVENT_SHUTDOWN, guest, reason);
     if (guest && vm->config.shutdown_pauses)
         vm_stop(vm, VM_SHUTDOWN);
     else
@@ -187,86 +216,9 @@ void vm_nmi(struct vm *vm)
         vm->vcpu[i]->ops->nmi(vm->vcpu[i]);
 }
 
-// A request on its way from a vCPU's thread to the loop.
-struct vm_request {
-    struct vm *vm;
-    struct vcpu *vcpu;
-    void (*act)(struct vm_request *request);
-    enum power_request power;
-    int exit_code;
-};
-
-static void act(void *opaque)
-{
-    struct vm_request *request = opaque;
-    if (!request->vm->ending)
-        request->act(request);
-    free(request);
-}
-
-static void post(struct vm_request request)
-{
-    struct vm_request *copy = malloc(sizeof *copy);
-    if (!copy)
-        abort();
-    *copy = request;
-    loop_post(act, copy);
-}
-
-// isa-debug-exit: a test guest's verdict, whatever -no-shutdown says.
-static void act_power(struct vm_request *r)
-{
-    switch (r->power) {
-    case POWER_RESET: vm_reset(r->vm, true, "guest-reset"); break;
-    case POWER_OFF: vm_shutdown(r->vm, true, "guest-shutdown"); break;
-    case POWER_EXIT: vm_exit(r->vm, r->exit_code); break;
-    }
-}
-
-static void request_power(struct power_sink *sink, enum power_request power, int exit_code)
-{
-    post((struct vm_request){.vm = (struct vm *)sink, .act = act_power, .power = power,
-                             .exit_code = exit_code});
-}
-
-// A triple fault resets a PC.
-static void act_triple_fault(struct vm_request *r)
-{
-    log_info("machine", "vCPU %u: triple fault", r->vcpu->index);
-    vm_reset(r->vm, true, "guest-reset");
-}
-
-static void act_debug(struct vm_request *r)
-{
-    vm_stop(r->vm, VM_DEBUG);
-    for (struct vm_listener *l = r->vm->listeners; l; l = l->next)
-        if (l->debug)
-            l->debug(l, r->vcpu);
-}
-
-static void act_failed(struct vm_request *r)
-{
-    vm_stop(r->vm, VM_INTERNAL_ERROR);
-}
-
-static void on_shutdown(void *opaque, struct vcpu *vcpu)
-{
-    post((struct vm_request){.vm = opaque, .vcpu = vcpu, .act = act_triple_fault});
-}
-
-static void on_debug(void *opaque, struct vcpu *vcpu)
-{
-    post((struct vm_request){.vm = opaque, .vcpu = vcpu, .act = act_debug});
-}
-
-static void on_failed(void *opaque, struct vcpu *vcpu)
-{
-    post((struct vm_request){.vm = opaque, .vcpu = vcpu, .act = act_failed});
-}
-
 static int start_vcpu(struct vm *vm, unsigned index, struct err *err)
 {
-    struct vcpu_events events = {on_shutdown, on_debug, on_failed, vm};
+    struct vcpu_events events = vm_vcpu_events(vm);
     struct vcpu *vcpu = vm->engine->ops->create_vcpu(vm->engine, index, err);
     if (!vcpu)
         return -ENOMEM;
@@ -298,7 +250,7 @@ int vm_init(struct vm *vm, const struct vm_config *config, struct clock *clock,
             struct engine *engine, struct err *err)
 {
     unsigned count = engine->config.vcpus;
-    *vm = (struct vm){.power.request = request_power, .config = *config, .clock = clock,
+    *vm = (struct vm){.power.request = vm_request_power, .config = *config, .clock = clock,
                       .engine = engine, .vcpu = calloc(count, sizeof(struct vcpu *)),
                       .states = calloc(count, sizeof(struct x86_state *)),
                       .paused_tsc = __rdtsc()};

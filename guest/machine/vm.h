@@ -22,15 +22,19 @@
 // As query-status names them (vm_state_name).
 enum vm_state {
     VM_PRELAUNCH, VM_INMIGRATE, VM_RUNNING, VM_PAUSED, VM_SHUTDOWN, VM_PANICKED, VM_DEBUG,
-    VM_INTERNAL_ERROR, VM_POSTMIGRATE,
+    VM_INTERNAL_ERROR, VM_POSTMIGRATE, VM_IO_ERROR,
 };
 
 enum vm_event_kind { VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_POWERDOWN,
-                     VM_EVENT_SHUTDOWN, VM_EVENT_MIGRATION };
+                     VM_EVENT_SHUTDOWN, VM_EVENT_MIGRATION, VM_EVENT_GUEST_PANICKED,
+                     VM_EVENT_GUEST_CRASHLOADED, VM_EVENT_BLOCK_IO_ERROR };
 struct vm_event {
     enum vm_event_kind kind;
     bool guest;          // RESET, SHUTDOWN: the guest asked for it
-    const char *reason;  // "guest-reset", "host-qmp-quit"; MIGRATION: the status
+    const char *reason;  // "guest-reset", "host-qmp-quit"; MIGRATION: the status; BLOCK_IO_ERROR: strerror
+    const char *action;  // GUEST_*: "pause", "poweroff", "run"; BLOCK_IO_ERROR: "ignore", "report", "stop"
+    const char *device, *operation;  // BLOCK_IO_ERROR: its id; "read", "write"
+    bool nospace;                    // BLOCK_IO_ERROR
 };
 struct vm_listener {
     void (*event)(struct vm_listener *listener, const struct vm_event *event);
@@ -39,16 +43,24 @@ struct vm_listener {
 };
 
 struct vm_board {
-    // Devices, memory and every vCPU's state as at power-up. All vCPUs are paused.
+    // Devices, memory and every vCPU's state as at power-up. All vCPUs are paused, devices quiesced.
     int (*reset)(void *opaque, struct err *err);
+    // Every device, in order (device.h): nothing is in flight any more; and all go on. The caller is no
+    // mem reader meanwhile, since both may wait for an I/O thread. Null: no device has work of its own.
+    void (*quiesce)(void *opaque);
+    void (*resume)(void *opaque);
     void (*power_button)(void *opaque);
     void (*parts)(void *opaque, struct snapshot_parts *parts);  // all but vcpus and paused_tsc
     void *opaque;
 };
 
+// -action panic=, in the order of the options' own.
+enum vm_panic { VM_PANIC_SHUTDOWN, VM_PANIC_PAUSE, VM_PANIC_EXIT_FAILURE, VM_PANIC_NONE };
+
 struct vm_config {
     bool reboot_ends;     // -no-reboot
     bool shutdown_pauses; // -no-shutdown
+    enum vm_panic panic;
 };
 
 struct vm_migration {
@@ -68,7 +80,7 @@ struct vm {
     unsigned vcpus;
     enum vm_state state;
     bool start_when_loaded;  // inmigrate: what `cont` left behind
-    bool clock_runs;
+    bool clock_runs, quiesced;
     uint64_t paused_tsc;     // host TSC at which guest time stopped
     struct vm_listener *listeners;
     struct vm_migration migration;
@@ -89,8 +101,8 @@ int vm_power_up(struct vm *vm, struct err *err);
 
 void vm_stop(struct vm *vm, enum vm_state state);
 int vm_cont(struct vm *vm, struct err *err);
-// Pauses every vCPU for a look at its state, and lets all go on as if nothing had been. In between
-// nothing else of this header may be called.
+// Pauses every vCPU and quiesces every device, for a look at their state, and lets all go on as if
+// nothing had been. In between nothing else of this header may be called.
 void vm_hold(struct vm *vm);
 void vm_release(struct vm *vm);
 // For a debugger: resumes only those vCPUs whose flag is set (null: all).
@@ -101,6 +113,13 @@ void vm_powerdown(struct vm *vm);
 void vm_shutdown(struct vm *vm, bool guest, const char *reason);
 void vm_exit(struct vm *vm, int status);  // ends in any case
 void vm_nmi(struct vm *vm);               // to every vCPU
+
+// Any thread, device locks held: tells every listener, later, on the loop. Its strings are copied, of
+// each the first 127 bytes.
+void vm_post_event(struct vm *vm, const struct vm_event *event);
+// Any thread, device locks held: a disk's request failed and its policy is to stop. If the guest runs,
+// it is stopped (VM_IO_ERROR); `cont` resumes it, and devices try again what they kept.
+void vm_io_error(struct vm *vm);
 
 // "file:PATH". The guest is paused meanwhile and afterwards (VM_POSTMIGRATE); if it fails it goes on.
 int vm_migrate(struct vm *vm, const char *uri, struct err *err);

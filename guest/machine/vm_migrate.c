@@ -25,7 +25,7 @@ static void get_parts(struct vm *vm, struct snapshot_parts *parts)
 static void set_status(struct vm *vm, const char *status)
 {
     vm->migration.status = status;
-    vm_tell(vm, VM_EVENT_MIGRATION, false, status);
+    vm_tell_of(vm, VM_EVENT_MIGRATION, false, status);
 }
 
 static int settle(struct vm *vm, int rc, uint64_t begun_ms, const struct err *err)

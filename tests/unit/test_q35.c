@@ -87,7 +87,8 @@ static char told[512];
 
 static void tell(struct vm_listener *listener, const struct vm_event *event)
 {
-    static const char *const names[] = {"stop", "resume", "reset", "powerdown", "shutdown", "migration"};
+    static const char *const names[] = {"stop", "resume", "reset", "powerdown", "shutdown", "migration",
+                                        "panicked", "crashloaded", "io-error"};
     (void)listener;
     size_t used = strlen(told);
     snprintf(told + used, sizeof told - used, "%s%s%s ", names[event->kind], event->reason ? ":" : "",
@@ -110,6 +111,7 @@ static int set_up_with(struct q35_config config)
     machine = q35_create(&config, &err);
     if (!machine)
         return -1;
+    assert_int_equal(q35_power_up(machine, &err), 0);
     vm = q35_vm(machine);
     listener = (struct vm_listener){.event = tell};
     vm_listen(vm, &listener);
