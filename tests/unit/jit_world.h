@@ -42,7 +42,9 @@ enum { WORLD_ACCESSES = 64 };
 struct world {
     uint64_t ram_bytes, cache_bytes;
     unsigned vcpus;
-    bool one, manual_clock;  // set these five before world_open
+    bool one, manual_clock;
+    const char *cpu;                       // a model; null: max
+    void (*touched)(struct world *world);  // when a device or a port is. Set these before world_open
 
     uint8_t *reserved;
     struct ram ram;
@@ -96,8 +98,14 @@ static inline bool world_canaries_live(const struct world *w)
 
 // --- devices ----------------------------------------------------------------------------------
 
+static inline void world_touched(struct world *w)
+{
+    if (w->touched)
+        w->touched(w);
+}
 static inline void world_note(struct world *w, struct world_access a)
 {
+    world_touched(w);
     if (w->accesses < WORLD_ACCESSES)
         w->access[w->accesses++] = a;
 }
@@ -113,13 +121,15 @@ static inline void world_device_write(void *opaque, uint64_t offset, uint64_t va
 }
 static inline uint64_t world_port_read(void *opaque, uint64_t offset, unsigned size_bytes)
 {
-    (void)opaque, (void)offset, (void)size_bytes;
+    (void)offset, (void)size_bytes;
+    world_touched(opaque);
     return UINT64_MAX;
 }
 static inline void world_port_write(void *opaque, uint64_t offset, uint64_t value, unsigned size_bytes)
 {
     struct world *w = opaque;
     (void)value, (void)size_bytes;
+    world_touched(w);
     if (offset >= 256)
         return;
     w->vector = offset;
@@ -231,7 +241,7 @@ static inline void world_open(struct world *w)
     if (!failed)
         failed = mem_add_io(w->ports, GPA(0), 1 << 16, &world_port_ops, w, "ports", &err);
     if (!failed)
-        failed = x86_model_parse(&w->model, "max", jit_support(), &err);
+        failed = x86_model_parse(&w->model, w->cpu ? w->cpu : "max", jit_support(), &err);
     world_need(!failed, err.text);
     world_engine(w);
     world_tables(w);
