@@ -133,8 +133,8 @@ void virtio_device_kick(struct virtio_device *vdev, unsigned queue)
 
 void virtio_device_cut_off(struct virtio_device *vdev, bool cut_off)
 {
-    __atomic_store_n(&vdev->cut_off, cut_off, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; !cut_off && i < vdev->queue_count; i++)
+    bool was_cut_off = __atomic_exchange_n(&vdev->cut_off, cut_off, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; was_cut_off && !cut_off && i < vdev->queue_count; i++)
         virtio_device_kick(vdev, i);
 }
 
