@@ -12,6 +12,8 @@
 struct pci_bridge {
     struct pci_function pci;
     struct pci_bus bus;  // behind it
+    uint8_t express_at;  // its capability
+    bool bus_in_reset;   // by the bridge control register
 };
 
 // slot: the number that its slot capability shows; port: of its link.

@@ -165,7 +165,8 @@ void pci_root_settle(struct pci_root *root);
 // The PIRQ (0: A) that pin (0: INTA) of a device of the root bus is wired to, as QEMU's q35 has it:
 // devices 0 to 24 and 30 rotate over E to H, the others have A to D.
 unsigned pci_root_pirq(unsigned device, unsigned pin);
-// devfn -1: the first free device. -EBUSY, -ENOSPC with a sentence.
+// A bridge is plugged before what is behind it. devfn -1: the first free device. -EBUSY, -ENOSPC,
+// -EINVAL (another function of it says it is the only one) with a sentence.
 int pci_bus_plug(struct pci_bus *bus, struct pci_function *f, int devfn, struct err *err);
 // The function at bus number, device and function as the guest's bridges are set now; null: none.
 struct pci_function *pci_bus_find(struct pci_bus *root, unsigned number, unsigned devfn);
