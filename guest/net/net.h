@@ -8,7 +8,7 @@
 // net header (Virtual I/O Device 1.2, section 5.1.6). A back end says which of that it takes.
 //
 // Threads: everything is on the back end's I/O thread, which the card shares; making and closing is the
-// main thread's. Nothing blocks. receive is not called from within send.
+// main thread's. Nothing blocks. send may call receive (an answer comes at once), never the reverse.
 #pragma once
 
 #include <stdbool.h>
@@ -31,7 +31,7 @@ struct net_frame {
     // What is to be done yet.
     bool checksum_needed;  // add up from checksum_start on, store at checksum_start + checksum_offset
     bool checksum_good;    // received: the transport checksum was verified, or can't be wrong
-    enum net_gso gso;
+    enum net_gso gso;      // goes with checksum_needed
     bool gso_ecn;
     uint16_t header_bytes, gso_bytes;  // of one cut packet: headers, payload
     uint16_t checksum_start, checksum_offset;
@@ -46,6 +46,8 @@ struct net;
 struct net_front {
     // False: no room now; the back end keeps or drops the frame, and is told by net_room when there is.
     bool (*receive)(void *opaque, const struct net_frame *frame);
+    // Nothing more comes at the moment: the card tells its guest what it has.
+    void (*flush)(void *opaque);
     void (*link_changed)(void *opaque, bool up);  // may be null
 };
 
@@ -55,7 +57,7 @@ struct net_ops {
     // Takes the frame (copies what it keeps). A lost frame is no error.
     void (*send)(struct net *net, const struct net_frame *frame);
     void (*room)(struct net *net);  // the card has room again
-    // A line for `info network`: "net=10.0.2.0,restrict=off".
+    // A line for `info network`: "net=10.0.2.0,restrict=off". Any thread.
     void (*describe)(struct net *net, char *text, size_t room);
     void (*close)(struct net *net);
 };
@@ -70,7 +72,20 @@ struct net {
     unsigned front_takes;
 };
 
-// Helpers for both sides. I/O thread.
+// Helpers for both sides. I/O thread. A card attaches itself anew when what it takes has changed; a null
+// front detaches.
 void net_attach(struct net *net, const struct net_front *front, void *opaque, unsigned front_takes);
-// Fills in what checksum_needed asks for, in a frame that lies in one piece.
+static inline void net_send(struct net *net, const struct net_frame *frame) { net->ops->send(net, frame); }
+static inline void net_room(struct net *net) { net->ops->room(net); }
+// Main thread. No card is attached any more. null is fine.
+void net_close(struct net *net);
+
+// The Internet checksum (RFC 1071), in the byte order in which it is stored. Sums of several pieces can be
+// chained as long as all but the last have an even size.
+uint64_t net_sum(uint64_t sum, const uint8_t *bytes, size_t size_bytes);
+uint16_t net_fold(uint64_t sum);
+// Fills in what checksum_needed asks for, in a frame that lies in one piece. Where start and offset
+// lead beyond it, nothing is done.
 void net_fill_checksum(uint8_t *bytes, uint32_t size_bytes, uint16_t start, uint16_t offset);
+// Puts the first bytes of a frame into one piece; returns how many these are.
+uint32_t net_gather(const struct net_frame *frame, uint8_t *bytes, uint32_t room_bytes);
