@@ -184,6 +184,7 @@ static void hand_over(struct virtio_pci *vp)
 {
     struct virtio_device *vdev = vp->vdev;
     vdev->negotiated = vp->driver_features;
+    vdev->broken = vp->status & VIRTIO_NEEDS_RESET;
     for (unsigned n = 0; n < vdev->queue_count; n++) {
         struct virtio_queue *q = &vdev->queue[n];
         q->size = vp->queue_size[n];
@@ -318,8 +319,7 @@ static int check_loaded(const struct virtio_pci *vp, struct err *err)
     return 0;
 }
 
-// Whatever was in flight when the snapshot was made is not: a reset that waited for it is complete. A
-// device that had failed stays so until its driver resets it.
+// Whatever was in flight when the snapshot was made is not: a reset that waited for it is complete.
 static int vp_loaded(struct device *dev, struct err *err)
 {
     struct virtio_pci *vp = to_vp(dev);
@@ -336,7 +336,7 @@ static int vp_loaded(struct device *dev, struct err *err)
     virtio_device_cut_off(vp->vdev, !pci_is_bus_master(&vp->pci));
     if (vp->resetting)
         initialize(vp);
-    vp->restart = (vp->status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK;
+    vp->restart = vp->status & VIRTIO_DRIVER_OK;
     return 0;
 }
 

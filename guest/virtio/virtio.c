@@ -45,15 +45,15 @@ static void stop_queues(struct virtio_device *vdev)
         virtio_queue_stop(&vdev->queue[i]);
 }
 
-// Kicks from before it was active are covered by a look at every queue.
+// Kicks from before it was active are covered by a look at every queue. A broken device is active too, and
+// is stopped like any other; its queues give nothing.
 static void activate(struct virtio_device *vdev)
 {
     struct err err = {0};
     __atomic_store_n(&vdev->kicked, 0, __ATOMIC_SEQ_CST);
-    vdev->broken = false;
-    if (start_queues(vdev, &err)) {
+    if (!vdev->broken && start_queues(vdev, &err)) {
+        stop_queues(vdev);
         virtio_break(vdev, err.text);
-        return;
     }
     vdev->active = true;
     vdev->ops->activate(vdev);
@@ -68,31 +68,23 @@ static void wake_waiter(struct virtio_device *vdev)
         sem_post(waiter);
 }
 
-static void is_stopped(struct virtio_device *vdev)
-{
-    vdev->stopping = false;
-    if (!vdev->keeping) {
-        vdev->active = vdev->broken = false;
-        stop_queues(vdev);
-        vdev->transport->stopped(vdev->transport);
-    }
-    wake_waiter(vdev);
-}
-
 static void stop(struct virtio_device *vdev, bool keep)
 {
     vdev->keeping = keep;
     vdev->stopping = true;
-    if (vdev->active)
-        vdev->ops->stop(vdev, keep);
-    else
-        is_stopped(vdev);
+    vdev->ops->stop(vdev, keep);
 }
 
 void virtio_stopped(struct virtio_device *vdev)
 {
     assert(vdev->active && vdev->stopping);
-    is_stopped(vdev);
+    vdev->stopping = false;
+    if (!vdev->keeping) {
+        vdev->active = false;
+        stop_queues(vdev);
+        vdev->transport->stopped(vdev->transport);
+    }
+    wake_waiter(vdev);
 }
 
 static void answer(struct io_bell *bell)
@@ -188,7 +180,7 @@ void virtio_device_forget(struct virtio_device *vdev)
 {
     assert(vdev->suspended && !vdev->stopping);
     __atomic_store_n(&vdev->asked, 0, __ATOMIC_SEQ_CST);
-    vdev->active = vdev->broken = false;
+    vdev->active = false;
     stop_queues(vdev);
 }
 

@@ -35,7 +35,8 @@ struct virtio_ops {
     void (*config_write)(struct virtio_device *vdev, unsigned offset, const void *bytes, unsigned size_bytes);
     // I/O thread. Queues that the driver enabled are started, vdev->negotiated is final. Also when the
     // device goes on after a pause: then what it held back is still popped, but not so after a snapshot
-    // was loaded (virtio_queue_pop_again). Every enabled queue is kicked next.
+    // was loaded (virtio_queue_pop_again). Every enabled queue is kicked next. If the driver did the
+    // impossible (rings that are no RAM), vdev->broken is set and the queues give nothing.
     void (*activate)(struct virtio_device *vdev);
     // I/O thread: the driver added to a queue, or the device was resumed and should look.
     void (*kick)(struct virtio_device *vdev, unsigned queue);
@@ -102,7 +103,7 @@ void virtio_stopped(struct virtio_device *vdev);
 // Any thread, no lock held: the configuration has changed (a disk was resized).
 void virtio_config_changed(struct virtio_device *vdev);
 
-// For transports. negotiated and the queues are theirs to set until start and after `stopped`; in between
+// For transports. negotiated, broken and the queues are theirs to set until start and after `stopped`; in between
 // they are the I/O thread's. These four may be called by any thread, with the transport's lock held.
 void virtio_device_start(struct virtio_device *vdev);
 void virtio_device_kick(struct virtio_device *vdev, unsigned queue);  // does nothing unless it is active
