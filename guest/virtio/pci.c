@@ -142,7 +142,7 @@ static void interrupt(struct virtio_pci *vp, uint8_t cause, uint16_t vector)
     if (!msix || cause == VIRTIO_ISR_CONFIG)  // 4.1.4.5.1
         vp->isr |= cause;
     virtio_pci_update_intx(vp);
-    if (msix && vector < vp->vectors && pci_is_bus_master(&vp->pci))
+    if (msix && vector < vp->vectors)
         pci_msix_send(&vp->pci, vector);
 }
 
