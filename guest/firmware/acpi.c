@@ -8,7 +8,7 @@
 
 #include "guest/firmware/acpi_table.h"
 
-enum { DSDT, FADT, MADT, HPET, FIRST_EXTRA, EXTRAS = 16, TABLES = FIRST_EXTRA + EXTRAS };
+enum { DSDT, FADT, MADT, HPET, MCFG, FIRST_EXTRA, EXTRAS = 16, TABLES = FIRST_EXTRA + EXTRAS };
 enum { FACS_BYTES = 64, TABLE_ALIGNMENT = 16 };
 
 // Addresses are known only when all sizes are.
@@ -76,6 +76,8 @@ static int build_tables(struct build *b, const struct acpi_config *c, struct err
     b->count = HPET;
     if (c->hpet_base)
         acpi_hpet(&b->table[b->count++], c);
+    if (c->pci.there)
+        acpi_mcfg(&b->table[b->count++], c);
     for (unsigned i = 0; i < c->table_count; i++)
         add_extra(b, &c->tables[i]);
     for (unsigned i = 0; i < b->count && !code; i++)

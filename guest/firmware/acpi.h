@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The ACPI tables of a PC (ACPI 6.4; HPET: IA-PC HPET Specification 1.0a, section 3.2.4): RSDP,
-// XSDT, FADT, FACS, MADT, HPET and a DSDT that names the devices which can't be found by probing.
+// XSDT, FADT, FACS, MADT, HPET, MCFG and a DSDT that names the devices which can't be found by probing.
 // A machine says in numbers what it has; what it does not have is not described.
 //
 // Threads: none.
@@ -17,7 +17,7 @@
 
 struct aml;
 
-// A table that the machine adds as it is (MCFG, for one): what follows the 36-byte header.
+// A table that the machine adds as it is: what follows the 36-byte header.
 struct acpi_table {
     char signature[5];
     uint8_t revision;
@@ -28,6 +28,20 @@ struct acpi_table {
 struct acpi_uart {
     uint16_t port;
     uint8_t irq;
+};
+
+// The root of PCI. Windows are what BARs may be given; a size of 0: none.
+struct acpi_window {
+    uint64_t base, size_bytes;
+};
+enum { ACPI_PCI_DEVICES = 32, ACPI_PCI_PINS = 4, ACPI_PIRQS = 8 };
+struct acpi_pci {
+    bool there;
+    struct acpi_window ecam;          // 1 MiB a bus, from bus 0 on
+    struct acpi_window memory32[2], memory64;
+    uint8_t pirq[ACPI_PCI_DEVICES][ACPI_PCI_PINS];  // which of 8 each device's pins are wired to
+    uint32_t first_gsi;               // of PIRQ A, where the IOAPIC has it; the others follow
+    uint8_t router_devfn;             // of the LPC bridge, whose registers lead PIRQs to the 8259
 };
 
 enum { ACPI_UARTS = 4, ACPI_VCPUS = 4096 };
@@ -56,8 +70,10 @@ struct acpi_config {
     bool i8042, vga, rtc;
     uint8_t rtc_century;  // the index in CMOS; 0: none
     struct acpi_uart uart[ACPI_UARTS];  // ends with port 0; becomes COM1 to COM4
+    uint16_t fw_cfg_port, pvpanic_port;  // 0: none
+    struct acpi_pci pci;
 
-    // Adds to \_SB, whose scope is open: a PCI root. May be null.
+    // Adds to \_SB, whose scope is open. May be null.
     void (*describe)(struct aml *aml, void *opaque);
     void *opaque;
     const struct acpi_table *tables;

@@ -1,31 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The DSDT: what a kernel can't find by probing. There is no PCI root here; a machine with PCI
-// adds it through acpi_config.describe.
+// The DSDT: what a kernel can't find by probing. The devices of ISA are behind the LPC bridge of PCI if
+// there is one (acpi_pci.c), else in \_SB.
 #include <stdio.h>
 
 #include "guest/firmware/acpi_table.h"
-#include "guest/firmware/aml.h"
 
-enum { HPET_BYTES = 0x400, STATUS_WORKING = 0x0f };  // 6.3.7: present, enabled, shown, functioning
-
-static void hardware_id(struct aml *a, const char *id)
-{
-    aml_name(a, "_HID");
-    aml_eisa_id(a, id);
-}
-
-static void unique_id(struct aml *a, unsigned number)
-{
-    aml_name(a, "_UID");
-    aml_integer(a, number);
-}
-
-static void begin_resources(struct aml *a)
-{
-    aml_name(a, "_CRS");
-    aml_begin_resources(a);
-}
+enum { HPET_BYTES = 0x400 };
 
 // 8.4: a processor is a device with ACPI0007, found in the MADT by its _UID.
 static void processor(struct aml *a, unsigned number)
@@ -35,32 +16,24 @@ static void processor(struct aml *a, unsigned number)
     aml_begin_device(a, name);
     aml_name(a, "_HID");
     aml_string(a, "ACPI0007");
-    unique_id(a, number);
+    acpi_number(a, "_UID", number);
     aml_end(a);
 }
 
-// PNP0C02: ports that belong to nobody's driver, so that none is given to another device.
+// PNP0C02: what belongs to nobody's driver, so that none of it is given to another device. PCI's
+// configuration space must be here for Linux to use it.
 static void motherboard(struct aml *a, const struct acpi_config *c)
 {
     aml_begin_device(a, "MBRD");
-    hardware_id(a, "PNP0C02");
-    unique_id(a, 0);
-    begin_resources(a);
+    acpi_hardware_id(a, "PNP0C02");
+    acpi_number(a, "_UID", 0);
+    acpi_begin_resources(a);
     if (c->pm_base)
         aml_io(a, c->pm_base, (uint8_t)c->pm_bytes);
     if (c->smi_command)
         aml_io(a, c->smi_command, 2);
-    aml_end(a);
-    aml_end(a);
-}
-
-static void clock_chip(struct aml *a)
-{
-    aml_begin_device(a, "RTC");
-    hardware_id(a, "PNP0B00");
-    begin_resources(a);
-    aml_io(a, 0x70, 2);
-    aml_irq(a, 8);
+    if (c->pci.there)
+        aml_memory32(a, (uint32_t)c->pci.ecam.base, (uint32_t)c->pci.ecam.size_bytes, true);
     aml_end(a);
     aml_end(a);
 }
@@ -68,45 +41,10 @@ static void clock_chip(struct aml *a)
 static void event_timer(struct aml *a, uint32_t base)
 {
     aml_begin_device(a, "HPET");
-    hardware_id(a, "PNP0103");
-    unique_id(a, 0);
-    begin_resources(a);
+    acpi_hardware_id(a, "PNP0103");
+    acpi_number(a, "_UID", 0);
+    acpi_begin_resources(a);
     aml_memory32(a, base, HPET_BYTES, false);
-    aml_end(a);
-    aml_end(a);
-}
-
-static void serial_port(struct aml *a, unsigned number, const struct acpi_uart *uart)
-{
-    char name[8];
-    snprintf(name, sizeof name, "COM%u", number % 10);
-    aml_begin_device(a, name);
-    hardware_id(a, "PNP0501");
-    unique_id(a, number);
-    aml_name(a, "_STA");
-    aml_integer(a, STATUS_WORKING);
-    begin_resources(a);
-    aml_io(a, uart->port, 8);
-    aml_irq(a, uart->irq);
-    aml_end(a);
-    aml_end(a);
-}
-
-// The two halves of the 8042 are devices of their own; the keyboard's has the ports.
-static void keyboard_and_mouse(struct aml *a)
-{
-    aml_begin_device(a, "KBD");
-    hardware_id(a, "PNP0303");
-    begin_resources(a);
-    aml_io(a, 0x60, 1);
-    aml_io(a, 0x64, 1);
-    aml_irq(a, 1);
-    aml_end(a);
-    aml_end(a);
-    aml_begin_device(a, "MOU");
-    hardware_id(a, "PNP0F13");
-    begin_resources(a);
-    aml_irq(a, 12);
     aml_end(a);
     aml_end(a);
 }
@@ -116,16 +54,14 @@ static void system_bus(struct aml *a, const struct acpi_config *c)
     aml_begin_scope(a, "\\_SB");
     for (unsigned i = 0; i < c->vcpus; i++)
         processor(a, i);
-    if (c->pm_base || c->smi_command)
+    if (c->pm_base || c->smi_command || c->pci.there)
         motherboard(a, c);
-    if (c->rtc)
-        clock_chip(a);
     if (c->hpet_base)
         event_timer(a, c->hpet_base);
-    for (unsigned i = 0; i < ACPI_UARTS && c->uart[i].port; i++)
-        serial_port(a, i + 1, &c->uart[i]);
-    if (c->i8042)
-        keyboard_and_mouse(a);
+    if (c->pci.there)
+        acpi_pci_root(a, c);
+    else
+        acpi_isa_devices(a, c);
     if (c->describe)
         c->describe(a, c->opaque);
     aml_end(a);
@@ -143,11 +79,24 @@ static void soft_off(struct aml *a, uint8_t type)
     aml_end(a);
 }
 
+// 5.8.1: the system says which interrupt controllers it uses; links for PCI depend on it.
+static void interrupt_model(struct aml *a)
+{
+    acpi_number(a, "\\PICF", 0);
+    aml_begin_method(a, "\\_PIC", 1, false);
+    aml_op(a, AML_STORE);
+    aml_argument(a, 0);
+    aml_path(a, "\\PICF");
+    aml_end(a);
+}
+
 void acpi_dsdt(struct bytes *table, const struct acpi_config *config)
 {
     struct aml a;
     acpi_begin(table, "DSDT", 2);  // 2: integers have 64 bits
     aml_init(&a, table);
+    if (config->pci.there)
+        interrupt_model(&a);
     system_bus(&a, config);
     if (config->pm1a_control)
         soft_off(&a, config->s5_type);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The tables without code: FADT, MADT and HPET.
+// The tables without code: FADT, MADT, HPET and MCFG.
 #include <stddef.h>
 
 #include "guest/firmware/acpi_table.h"
@@ -187,5 +187,17 @@ void acpi_hpet(struct bytes *table, const struct acpi_config *c)
     struct { struct le32 id; struct gas base; uint8_t number; struct le16 min_tick; uint8_t oem; }
         body = {le32(c->hpet_id), {SPACE_MEMORY, 0, 0, 0, le64(c->hpet_base)}, 0, le16(0), 0};
     acpi_begin(table, "HPET", 1);
+    bytes_put(table, &body, sizeof body);
+}
+
+// PCI Firmware Specification 3.0, 4.1.2.
+void acpi_mcfg(struct bytes *table, const struct acpi_config *c)
+{
+    enum { BUS_BYTES = 1 << 20 };
+    struct { struct le32 reserved[2]; struct le64 base; struct le16 segment; uint8_t first_bus, last_bus;
+             struct le32 reserved_too; }
+        body = {.base = le64(c->pci.ecam.base),
+                .last_bus = (uint8_t)(c->pci.ecam.size_bytes / BUS_BYTES - 1)};
+    acpi_begin(table, "MCFG", 1);
     bytes_put(table, &body, sizeof body);
 }

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "guest/firmware/acpi.h"
+#include "guest/firmware/aml.h"
 #include "guest/firmware/bytes.h"
 
 // ACPI 6.4, 5.2.6.
@@ -26,7 +27,27 @@ uint8_t acpi_checksum(const void *bytes, size_t size_bytes);  // what makes the 
 // Each writes a whole table.
 void acpi_dsdt(struct bytes *table, const struct acpi_config *config);
 void acpi_madt(struct bytes *table, const struct acpi_config *config);
+void acpi_mcfg(struct bytes *table, const struct acpi_config *config);
 void acpi_hpet(struct bytes *table, const struct acpi_config *config);
 void acpi_fadt(struct bytes *table, const struct acpi_config *config);
 // Where the FADT points to; before it is sealed.
 void acpi_fadt_link(struct bytes *table, uint64_t facs, uint64_t dsdt);
+
+// Parts of the DSDT, all inside \_SB.
+void acpi_isa_devices(struct aml *a, const struct acpi_config *config);
+void acpi_pci_root(struct aml *a, const struct acpi_config *config);
+static inline void acpi_hardware_id(struct aml *a, const char *id)
+{
+    aml_name(a, "_HID");
+    aml_eisa_id(a, id);
+}
+static inline void acpi_number(struct aml *a, const char *name, uint64_t value)
+{
+    aml_name(a, name);
+    aml_integer(a, value);
+}
+static inline void acpi_begin_resources(struct aml *a)
+{
+    aml_name(a, "_CRS");
+    aml_begin_resources(a);
+}

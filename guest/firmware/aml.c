@@ -11,8 +11,10 @@ enum { ZERO_OP = 0x00, ONE_OP = 0x01, NAME_OP = 0x08, BYTE_PREFIX = 0x0a, WORD_P
        DWORD_PREFIX = 0x0c, STRING_PREFIX = 0x0d, QWORD_PREFIX = 0x0e, SCOPE_OP = 0x10,
        BUFFER_OP = 0x11, PACKAGE_OP = 0x12, METHOD_OP = 0x14, DUAL_NAME_PREFIX = 0x2e,
        MULTI_NAME_PREFIX = 0x2f, EXT_PREFIX = 0x5b, LOCAL0_OP = 0x60, ARG0_OP = 0x68,
-       EXT_DEVICE_OP = 0x82, ONES_OP = 0xff };
+       IF_OP = 0xa0, ELSE_OP = 0xa1, CREATE_DWORD_FIELD_OP = 0x8a, EXT_REGION_OP = 0x80,
+       EXT_FIELD_OP = 0x81, EXT_DEVICE_OP = 0x82, ONES_OP = 0xff };
 enum { NAME_SEGMENT_BYTES = 4, NAME_SEGMENTS = 8 };
+enum { FIELD_BY_BYTES_PRESERVED = 0x01 };  // 20.2.5.2, FieldFlags
 
 void aml_init(struct aml *a, struct bytes *out)
 {
@@ -48,15 +50,15 @@ static size_t encode_integer(uint8_t out[9], uint64_t value)
     return 1u + forms[i].bytes;
 }
 
-// 20.2.4: the length counts itself. One byte holds 6 bits; of more, the first holds the low 4 and
-// how many follow. Returns its length.
-static size_t encode_length(uint8_t out[4], size_t body_bytes)
+// 20.2.4. One byte holds 6 bits; of more, the first holds the low 4 and how many follow. A length of a
+// body counts itself, one of a field does not. Returns its length.
+static size_t encode_number(uint8_t out[4], size_t number, bool counts_itself)
 {
     size_t more = 0;
-    while (body_bytes + 1 + more >= (more ? UINT64_C(1) << (4 + 8 * more) : 64))
+    while (number + (counts_itself ? 1 + more : 0) >= (more ? UINT64_C(1) << (4 + 8 * more) : 64))
         more++;
     assert(more <= 3);
-    size_t length = body_bytes + 1 + more;
+    size_t length = number + (counts_itself ? 1 + more : 0);
     out[0] = (uint8_t)(more ? more << 6 | (length & 15) : length);
     for (size_t i = 0; i < more; i++)
         out[1 + i] = (uint8_t)(length >> (4 + 8 * i));
@@ -80,7 +82,7 @@ void aml_end(struct aml *a)
         put(a, (uint8_t[]){0x79, 0}, 2);  // end tag; a checksum of 0 is always right (6.4.2.9)
         bytes_insert(a->out, start, code, encode_integer(code, a->out->size_bytes - start));
     }
-    bytes_insert(a->out, start, code, encode_length(code, a->out->size_bytes - start));
+    bytes_insert(a->out, start, code, encode_number(code, a->out->size_bytes - start, true));
 }
 
 // Four characters, filled up with '_' (20.2.2). Returns what follows.
@@ -137,6 +139,18 @@ void aml_begin_method(struct aml *a, const char *name, unsigned arguments, bool 
     put_byte(a, (uint8_t)(arguments | (serialized ? 8 : 0)));
 }
 
+void aml_begin_if(struct aml *a)
+{
+    put_byte(a, IF_OP);
+    begin(a, false);
+}
+
+void aml_begin_else(struct aml *a)
+{
+    put_byte(a, ELSE_OP);
+    begin(a, false);
+}
+
 void aml_begin_package(struct aml *a, uint8_t elements)
 {
     put_byte(a, PACKAGE_OP);
@@ -148,6 +162,49 @@ void aml_begin_resources(struct aml *a)
 {
     put_byte(a, BUFFER_OP);
     begin(a, true);
+}
+
+// 20.2.5.2.
+void aml_region(struct aml *a, const char *name, enum aml_space space, uint64_t offset, uint64_t size_bytes)
+{
+    put(a, (uint8_t[]){EXT_PREFIX, EXT_REGION_OP}, 2);
+    aml_path(a, name);
+    put_byte(a, (uint8_t)space);
+    aml_integer(a, offset);
+    aml_integer(a, size_bytes);
+}
+
+void aml_begin_fields(struct aml *a, const char *region)
+{
+    put(a, (uint8_t[]){EXT_PREFIX, EXT_FIELD_OP}, 2);
+    begin(a, false);
+    aml_path(a, region);
+    put_byte(a, FIELD_BY_BYTES_PRESERVED);
+}
+
+void aml_field(struct aml *a, const char *name, unsigned bits)
+{
+    uint8_t length[4];
+    put_segment(a, name);
+    put(a, length, encode_number(length, bits, false));
+}
+
+void aml_field_gap(struct aml *a, unsigned bits)
+{
+    uint8_t length[4];
+    put_byte(a, 0);
+    put(a, length, encode_number(length, bits, false));
+}
+
+void aml_begin_dword_field(struct aml *a)
+{
+    put_byte(a, CREATE_DWORD_FIELD_OP);
+}
+
+void aml_end_dword_field(struct aml *a, uint64_t byte, const char *name)
+{
+    aml_integer(a, byte);
+    aml_path(a, name);
 }
 
 void aml_name(struct aml *a, const char *path)
@@ -188,6 +245,29 @@ void aml_eisa_id(struct aml *a, const char *id)
     put(a, le32(code).b, 4);
 }
 
+void aml_buffer(struct aml *a, const void *bytes, uint8_t size_bytes)
+{
+    put_byte(a, BUFFER_OP);
+    begin(a, false);
+    aml_integer(a, size_bytes);
+    put(a, bytes, size_bytes);
+    aml_end(a);
+}
+
+// 19.6.142: of "aabbccdd-eeff-gghh-iijj-kkllmmnnoopp" the first three groups are stored little-endian.
+void aml_uuid(struct aml *a, const char *uuid)
+{
+    static const uint8_t place[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
+    uint8_t bytes[16];
+    assert(strlen(uuid) == 36);
+    for (unsigned i = 0; i < 16; i++) {
+        uuid += *uuid == '-';
+        bytes[place[i]] = (uint8_t)(hex_digit(uuid[0]) << 4 | hex_digit(uuid[1]));
+        uuid += 2;
+    }
+    aml_buffer(a, bytes, sizeof bytes);
+}
+
 void aml_op(struct aml *a, enum aml_op op)
 {
     put_byte(a, (uint8_t)op);
@@ -203,26 +283,4 @@ void aml_local(struct aml *a, unsigned number)
 {
     assert(number < 8);
     put_byte(a, (uint8_t)(LOCAL0_OP + number));
-}
-
-// 6.4.2.5: decodes 16 bits, at a fixed place.
-void aml_io(struct aml *a, uint16_t base, uint8_t ports)
-{
-    uint8_t low = (uint8_t)base, high = (uint8_t)(base >> 8);
-    put(a, (uint8_t[]){0x47, 1, low, high, low, high, 1, ports}, 8);
-}
-
-// 6.4.2.1, the form of two bytes.
-void aml_irq(struct aml *a, unsigned irq)
-{
-    assert(irq < 16);
-    put(a, (uint8_t[]){0x22, (uint8_t)(1u << irq), (uint8_t)(1u << irq >> 8)}, 3);
-}
-
-// 6.4.3.4.
-void aml_memory32(struct aml *a, uint32_t base, uint32_t size_bytes, bool writable)
-{
-    put(a, (uint8_t[]){0x86, 9, 0, writable}, 4);
-    put(a, le32(base).b, 4);
-    put(a, le32(size_bytes).b, 4);
 }

@@ -2,7 +2,7 @@
 [000h 0000   4]                    Signature : "FACP"    [Fixed ACPI Description Table (FADT)]
 [004h 0004   4]                 Table Length : 00000114
 [008h 0008   1]                     Revision : 06
-[009h 0009   1]                     Checksum : FC
+[009h 0009   1]                     Checksum : 1A
 [00Ah 0010   6]                       Oem ID : "KONUK "
 [010h 0016   8]                 Oem Table ID : "KONUKFAC"
 [018h 0024   4]                 Oem Revision : 00000001
@@ -10,7 +10,7 @@
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
 [024h 0036   4]                 FACS Address : 03FFF000
-[028h 0040   4]                 DSDT Address : 03FFE000
+[028h 0040   4]                 DSDT Address : 03FFD000
 [02Ch 0044   1]                        Model : 00
 [02Dh 0045   1]                   PM Profile : 00 [Unspecified]
 [02Eh 0046   2]                SCI Interrupt : 0009
@@ -44,9 +44,9 @@
 [06Ah 0106   1]          RTC Day Alarm Index : 00
 [06Bh 0107   1]        RTC Month Alarm Index : 00
 [06Ch 0108   1]            RTC Century Index : 32
-[06Dh 0109   2]   Boot Flags (decoded below) : 0005
+[06Dh 0109   2]   Boot Flags (decoded below) : 0007
                Legacy Devices Supported (V2) : 1
-            8042 Present on ports 60/64 (V2) : 0
+            8042 Present on ports 60/64 (V2) : 1
                         VGA Not Present (V4) : 1
                       MSI Not Supported (V4) : 0
                 PCIe ASPM Not Supported (V4) : 0
@@ -90,7 +90,7 @@
 
 [083h 0131   1]          FADT Minor Revision : 04
 [084h 0132   8]                 FACS Address : 0000000000000000
-[08Ch 0140   8]                 DSDT Address : 0000000003FFE000
+[08Ch 0140   8]                 DSDT Address : 0000000003FFD000
 [094h 0148  12]             PM1A Event Block : [Generic Address Structure]
 [094h 0148   1]                     Space ID : 01 [SystemIO]
 [095h 0149   1]                    Bit Width : 20
@@ -166,15 +166,15 @@
 
 Raw Table Data: Length 276 (0x114)
 
-    0000: 46 41 43 50 14 01 00 00 06 FC 4B 4F 4E 55 4B 20  // FACP......KONUK 
+    0000: 46 41 43 50 14 01 00 00 06 1A 4B 4F 4E 55 4B 20  // FACP......KONUK 
     0010: 4B 4F 4E 55 4B 46 41 43 01 00 00 00 4B 4E 55 4B  // KONUKFAC....KNUK
-    0020: 01 00 00 00 00 F0 FF 03 00 E0 FF 03 00 00 09 00  // ................
+    0020: 01 00 00 00 00 F0 FF 03 00 D0 FF 03 00 00 09 00  // ................
     0030: B2 00 00 00 02 03 00 00 00 06 00 00 00 00 00 00  // ................
     0040: 04 06 00 00 00 00 00 00 00 00 00 00 08 06 00 00  // ................
     0050: 20 06 00 00 00 00 00 00 04 02 00 04 10 00 00 00  //  ...............
-    0060: FF 0F FF 0F 00 00 00 00 00 00 00 00 32 05 00 00  // ............2...
+    0060: FF 0F FF 0F 00 00 00 00 00 00 00 00 32 07 00 00  // ............2...
     0070: 25 04 00 00 01 08 00 01 F9 0C 00 00 00 00 00 00  // %...............
-    0080: 0F 00 00 04 00 00 00 00 00 00 00 00 00 E0 FF 03  // ................
+    0080: 0F 00 00 04 00 00 00 00 00 00 00 00 00 D0 FF 03  // ................
     0090: 00 00 00 00 01 20 00 02 00 06 00 00 00 00 00 00  // ..... ..........
     00A0: 00 00 00 00 00 00 00 00 00 00 00 00 01 10 00 02  // ................
     00B0: 04 06 00 00 00 00 00 00 00 00 00 00 00 00 00 00  // ................
