@@ -16,7 +16,8 @@
 enum {
     FW_CFG_BASE = 0x510, FW_CFG_PORTS = 12,
     FW_CFG_ITEMS = 256, FW_CFG_NAME_BYTES = 56,  // of a name, with its end
-    FW_CFG_FILE_BYTES_MAX = 64 << 20,            // of one item
+    FW_CFG_BYTES_MAX = 64 << 20,                 // of one item, and of one DMA
+    FW_CFG_ENTRY_BYTES = 64,                     // of the directory
 };
 // Keys of items without a name.
 enum { FW_CFG_SIGNATURE, FW_CFG_ID, FW_CFG_UUID, FW_CFG_RAM_SIZE, FW_CFG_NOGRAPHIC, FW_CFG_CPUS,
@@ -33,21 +34,21 @@ struct fw_cfg_item {
 struct fw_cfg {
     struct device dev;
     struct mem *memory;  // not owned
-    struct fw_cfg_item item[FW_CFG_ITEMS];
+    struct fw_cfg_item item[FW_CFG_ITEMS];  // those with a name last, sorted by it
     unsigned count;
-    uint8_t *directory;
+    uint8_t directory[4 + FW_CFG_ITEMS * FW_CFG_ENTRY_BYTES];
 
     uint16_t selected;
     uint64_t at;           // how much of the item was read
     uint64_t dma_address;  // as far as it was written
 };
 
-// memory is where DMA goes. -ENOMEM.
-int fw_cfg_init(struct fw_cfg *fw, struct mem *memory, struct err *err);
+// memory is where DMA goes.
+void fw_cfg_init(struct fw_cfg *fw, struct mem *memory);
 void fw_cfg_finish(struct fw_cfg *fw);
 
 // Each keeps a copy of bytes. -EEXIST: the key or name is taken; -ENOSPC: there are FW_CFG_ITEMS; -EINVAL: a
-// name of no byte, or of FW_CFG_NAME_BYTES and more; -EFBIG.
+// name of no byte, or of FW_CFG_NAME_BYTES and more; -EFBIG, -ENOMEM.
 int fw_cfg_add(struct fw_cfg *fw, uint16_t key, const void *bytes, size_t size_bytes, struct err *err);
 int fw_cfg_add_file(struct fw_cfg *fw, const char *name, const void *bytes, size_t size_bytes,
                     struct err *err);
