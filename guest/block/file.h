@@ -22,7 +22,9 @@ enum file_mark { FILE_ALONE = 1, FILE_ZEROES = 2 };  // in a request's marks
 
 struct file {
     struct block b;
-    int fd, cached_fd;  // the same unless direct
+    // cached_fd is never direct. It has the image lock, since no ring knows it: what a ring has been given
+    // may stay open for a while after the ring, and the process, are gone.
+    int fd, cached_fd;
     bool device, direct, unsafe, write_through, discard_unmap, detect_zeroes, guessed, wants_ring;
     struct workers *workers;
     struct ring *ring;  // null: workers do everything

@@ -47,7 +47,7 @@ static int open_any(struct file *f, const struct block_config *config, struct er
     }
     if (fd < 0)
         return cannot_open(config->path, fd, f->direct, err);
-    f->fd = f->cached_fd = fd;
+    f->fd = fd;
     return 0;
 }
 
@@ -151,10 +151,10 @@ int file_open_descriptors(struct file *f, const struct block_config *config, str
         failed = find_size(f, config, err);
     if (!failed)
         failed = find_alignment(f, config, err);
-    if (!failed && f->direct)
+    if (!failed)
         failed = open_cached(f, config, err);
     if (!failed && !config->share_writers)
-        failed = file_lock(f->fd, !f->b.info.read_only, config->path, err);
+        failed = file_lock(f->cached_fd, !f->b.info.read_only, config->path, err);
     if (!failed)
         failed = check_format(f, config, err);
     if (failed)
@@ -164,7 +164,7 @@ int file_open_descriptors(struct file *f, const struct block_config *config, str
 
 void file_close_descriptors(struct file *f)
 {
-    if (f->cached_fd >= 0 && f->cached_fd != f->fd)
+    if (f->cached_fd >= 0)
         close(f->cached_fd);
     if (f->fd >= 0)
         close(f->fd);
