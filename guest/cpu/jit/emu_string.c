@@ -78,6 +78,14 @@ static uint64_t run_some(struct emu *e, struct emu_string *str, emu_string_one *
     return ONE_COSTS_BYTES;
 }
 
+// In the middle, RF keeps an instruction breakpoint from being met again, and is in what an event pushes (SDM
+// volume 3, 18.3.1.1).
+static void set_place(struct x86_state *s, bool ended, uint64_t rip)
+{
+    s->rip = rip;
+    s->rflags = ended ? s->rflags & ~(uint64_t)FL_RF : s->rflags | FL_RF;
+}
+
 static void run_repeated(struct emu *e, struct emu_string *str, emu_string_one *one,
                          emu_string_many *many, enum emu_repeat repeat)
 {
@@ -89,8 +97,7 @@ static void run_repeated(struct emu *e, struct emu_string *str, emu_string_one *
         uint64_t cost = run_some(e, str, one, many, budget);
         put_registers(e, str, true);
         bool ended = !str->count || stops(e, repeat);
-        if (ended)
-            e->s->rip = next;
+        set_place(e->s, ended, ended ? next : e->start);
         jit_commit(e->v);
         if (ended)
             return;

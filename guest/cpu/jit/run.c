@@ -106,9 +106,11 @@ _Noreturn void jit_shutdown(struct jit_vcpu *v)
     __builtin_longjmp(v->unwind, 1);
 }
 
+// An instruction breakpoint has let it pass already: RF.
 _Noreturn void jit_start_over_with_world(struct jit_vcpu *v)
 {
     v->wants_world = true;
+    v->before.rflags |= FL_RF;
     __builtin_longjmp(v->unwind, 1);
 }
 
@@ -169,16 +171,15 @@ static void take_requests(struct jit_vcpu *v)
         s->nmi_pending = true;
 }
 
-static bool deliver_nmi(struct jit_vcpu *v)
+static void deliver_nmi(struct jit_vcpu *v)
 {
     struct x86_state *s = &v->state;
-    if (!s->nmi_pending || s->nmi_blocked || s->run_state == X86_WAIT_SIPI)
-        return false;
+    if (!s->nmi_pending || s->nmi_blocked)
+        return;
     s->nmi_pending = false;
     s->nmi_blocked = true;
     s->run_state = X86_RUNNING;
     deliver(v, JIT_EVENT_NMI, EX_NMI, 0, -1);
-    return true;
 }
 
 static int acknowledge(struct jit_vcpu *v)
@@ -192,11 +193,13 @@ static int acknowledge(struct jit_vcpu *v)
     return vector;
 }
 
+static bool in_shadow(const struct x86_state *s) { return s->sti_shadow || s->mov_ss_shadow; }
+
 static void deliver_interrupt(struct jit_vcpu *v)
 {
     struct x86_state *s = &v->state;
     jit_vectors_save(v);
-    if (!(s->rflags & FL_IF)) {
+    if (!(s->rflags & FL_IF) || in_shadow(s)) {
         v->interrupt_waits = apic_pending(&v->apic) >= 0;
         return;
     }
@@ -209,14 +212,17 @@ static void deliver_interrupt(struct jit_vcpu *v)
     deliver(v, JIT_EVENT_INTERRUPT, vector, 0, -1);
 }
 
+// Whoever woke this vCPU does so once, so an interrupt that can't be delivered now is always noted, behind an
+// NMI and in a shadow too.
 static void take_interrupts(struct jit_vcpu *v)
 {
     struct x86_state *s = &v->state;
     take_requests(v);
-    if (s->run_state == X86_WAIT_SIPI || s->sti_shadow || s->mov_ss_shadow)
+    if (s->run_state == X86_WAIT_SIPI)
         return;
-    if (!deliver_nmi(v))
-        deliver_interrupt(v);
+    if (!in_shadow(s))
+        deliver_nmi(v);
+    deliver_interrupt(v);
 }
 
 void jit_check_interrupts(struct jit_vcpu *v) { v->leave = true; }
@@ -426,9 +432,13 @@ static bool run_guest(struct jit_vcpu *v, bool one)
     }
     if (b->dead)
         return false;
+    uint64_t resume = v->state.rflags & FL_RF;
     enter(v, b);
     after_code(v);
-    return v->exit_kind != JIT_EXIT_SITE;
+    if (v->exit_kind != JIT_EXIT_SITE)
+        return true;
+    v->state.rflags |= resume;
+    return false;
 }
 
 static bool debugging(const struct jit_vcpu *v)
