@@ -162,10 +162,8 @@ struct pci_function *pci_bus_find(struct pci_bus *root, unsigned number, unsigne
 
 static void reset_function(struct pci_function *f)
 {
-    device_quiesce(&f->dev);
     device_reset(&f->dev);
     device_started(&f->dev);
-    device_resume(&f->dev);
 }
 
 void pci_bus_reset(struct pci_bus *bus)
