@@ -49,7 +49,9 @@ static int board_reset(void *opaque, struct err *err)
         vcpu_reset(q->vm.vcpu[i]);
     if (!q->config.boot)
         return 0;
-    int rc = q35_load_kernel(q, err);
+    int rc = q35_set_up_pci(q, err);
+    if (rc == 0)
+        rc = q35_load_kernel(q, err);
     for (unsigned i = 0; i < q->vm.vcpus && rc == 0; i++)
         boot_state(q->config.boot, q->vm.states[i], i, q->engine->config.model->physical_bits);
     return rc;
@@ -149,6 +151,11 @@ struct pci_bus *q35_pci(struct q35 *q)
 struct fw_cfg *q35_fw_cfg(struct q35 *q)
 {
     return &q->fw_cfg;
+}
+
+struct i8042 *q35_i8042(struct q35 *q)
+{
+    return q->config.i8042 ? &q->i8042 : NULL;
 }
 
 struct clock *q35_clock(struct q35 *q)

@@ -74,6 +74,40 @@ static void create_serials(struct q35 *q)
     }
 }
 
+static void create_keyboard(struct q35 *q)
+{
+    if (!q->config.i8042)
+        return;
+    i8042_init(&q->i8042, &q->isa[I8042_IRQ_KEYBOARD].line, &q->isa[I8042_IRQ_MOUSE].line, &q->vm.power);
+    ADD(q, "i8042", &q->i8042, i8042_finish);
+}
+
+static void create_panic_notifier(struct q35 *q)
+{
+    if (!q->config.pvpanic.there)
+        return;
+    pvpanic_init(&q->pvpanic, &q->vm.power, q->config.pvpanic.events);
+    ADD(q, "pvpanic", &q->pvpanic, pvpanic_finish);
+}
+
+// The items that every machine of QEMU has; more are its maker's.
+static int create_fw_cfg(struct q35 *q, struct err *err)
+{
+    struct le64 ram = le64(q->config.ram_bytes);
+    struct le16 cpus = le16((uint16_t)q->config.vcpus), yes = le16(1), no = le16(0);
+    fw_cfg_init(&q->fw_cfg, q->memory);
+    ADD(q, "fw_cfg", &q->fw_cfg, fw_cfg_finish);
+    const struct { uint16_t key; const void *bytes; size_t size_bytes; } items[] = {
+        {FW_CFG_UUID, q->config.uuid, sizeof q->config.uuid}, {FW_CFG_RAM_SIZE, &ram, sizeof ram},
+        {FW_CFG_CPUS, &cpus, sizeof cpus}, {FW_CFG_MAX_CPUS, &cpus, sizeof cpus},
+        {FW_CFG_NOGRAPHIC, &yes, sizeof yes}, {FW_CFG_BOOT_MENU, &no, sizeof no},
+    };
+    int rc = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(items) && rc == 0; i++)
+        rc = fw_cfg_add(&q->fw_cfg, items[i].key, items[i].bytes, items[i].size_bytes, err);
+    return rc;
+}
+
 static int map_fixed(struct q35 *q, struct err *err)
 {
     const struct { struct device *dev; uint64_t offset; struct mem *where; uint64_t base, size_bytes; }
@@ -84,10 +118,11 @@ static int map_fixed(struct q35 *q, struct err *err)
         {&q->pit.dev, 0, q->ports, 0x40, 4},
         {&q->pit.dev, PIT8254_PORT61, q->ports, 0x61, 1},
         {&q->rtc.dev, 0, q->ports, 0x70, RTC_REGION_BYTES},
-        {&q->reset.dev, RESET_CONTROL_CF9, q->ports, 0xcf9, 1},
         {&q->reset.dev, RESET_CONTROL_PORT92, q->ports, 0x92, 1},
-        {&q->pm.dev, 0, q->ports, 0x600, ICH9_PM_BLOCK_BYTES},
+        {&q->pm.dev, 0, q->ports, PM_BASE, ICH9_PM_BLOCK_BYTES},
         {&q->pm.dev, ICH9_PM_APM, q->ports, 0xb2, ICH9_PM_APM_BYTES},
+        {&q->fw_cfg.dev, 0, q->ports, FW_CFG_BASE, FW_CFG_PORTS},
+        {&q->pci_host.dev, 0, q->ports, PCI_HOST_PORTS, PCI_HOST_PORTS_BYTES},
         {&q->ioapic.dev, 0, q->memory, IOAPIC_BASE, IOAPIC_REGION_BYTES},
     };
     int rc = 0;
@@ -105,6 +140,12 @@ static int map_optional(struct q35 *q, struct err *err)
     if (rc == 0 && q->config.debug_exit)
         rc = map(q, &q->debug_exit.dev, 0, q->ports, q->config.debug_exit_base,
                  q->config.debug_exit_bytes, err);
+    if (rc == 0 && q->config.i8042)
+        rc = map(q, &q->i8042.dev, I8042_DATA, q->ports, 0x60, 1, err);
+    if (rc == 0 && q->config.i8042)
+        rc = map(q, &q->i8042.dev, I8042_STATUS, q->ports, 0x64, 1, err);
+    if (rc == 0 && q->config.pvpanic.there)
+        rc = map(q, &q->pvpanic.dev, 0, q->ports, q->config.pvpanic.port, PVPANIC_PORTS, err);
     for (unsigned i = 0; i < Q35_SERIALS && rc == 0; i++)
         if (q->config.serial[i].there)
             rc = map(q, &q->uart[i].dev, 0, q->ports, q35_serial_ports[i].port, UART16550_REGION_BYTES, err);
@@ -117,8 +158,14 @@ int q35_create_devices(struct q35 *q, struct err *err)
     create_timers(q);
     create_power(q);
     create_serials(q);
-    if (q->own_result < 0)
-        return err_set(err, q->own_result, "no memory for the machine's devices");
-    int rc = map_fixed(q, err);
+    create_keyboard(q);
+    create_panic_notifier(q);
+    int rc = create_fw_cfg(q, err);
+    if (rc == 0)
+        rc = q35_create_pci(q, err);
+    if (rc == 0 && q->own_result < 0)
+        rc = err_set(err, q->own_result, "no memory for the machine's devices");
+    if (rc == 0)
+        rc = map_fixed(q, err);
     return rc < 0 ? rc : map_optional(q, err);
 }

@@ -114,6 +114,9 @@ void vm_shutdown(struct vm *vm, bool guest, const char *reason);
 void vm_exit(struct vm *vm, int status);  // ends in any case
 void vm_nmi(struct vm *vm);               // to every vCPU
 
+// Any thread, device locks held: calls task(opaque), later, on the loop, with every vCPU paused and every
+// device quiesced, as the guest sees nothing of.
+void vm_post_held(struct vm *vm, void (*task)(void *opaque), void *opaque);
 // Any thread, device locks held: tells every listener, later, on the loop. Its strings are copied, of
 // each the first 127 bytes.
 void vm_post_event(struct vm *vm, const struct vm_event *event);

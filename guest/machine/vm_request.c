@@ -16,6 +16,8 @@ struct vm_request {
     void (*act)(struct vm_request *request);
     enum power_request power;
     int exit_code;
+    void (*task)(void *opaque);
+    void *opaque;
 };
 
 static void act(void *opaque)
@@ -122,6 +124,21 @@ static void on_debug(void *opaque, struct vcpu *vcpu)
 static void on_failed(void *opaque, struct vcpu *vcpu)
 {
     post((struct vm_request){.vm = opaque, .vcpu = vcpu, .act = act_failed});
+}
+
+// A machine that is paused is held already.
+static void act_held(struct vm_request *r)
+{
+    bool running = r->vm->state == VM_RUNNING;
+    vm_hold(r->vm);
+    r->task(r->opaque);
+    if (running)
+        vm_release(r->vm);
+}
+
+void vm_post_held(struct vm *vm, void (*task)(void *opaque), void *opaque)
+{
+    post((struct vm_request){.vm = vm, .act = act_held, .task = task, .opaque = opaque});
 }
 
 struct vcpu_events vm_vcpu_events(struct vm *vm)
