@@ -75,6 +75,32 @@ static int reserve_tables(struct code *c, struct err *err)
     return 0;
 }
 
+uint64_t jit_resident_bytes(void *start, size_t size_bytes)
+{
+    enum { PAGES = 1 << 14 };
+    static unsigned char there[PAGES];  // of one reader, the monitor
+    uint64_t pages = 0;
+    for (size_t at = 0; at < size_bytes; at += (size_t)PAGES * PAGE_BYTES) {
+        size_t left = size_bytes - at, piece = left < (size_t)PAGES * PAGE_BYTES ? left : (size_t)PAGES * PAGE_BYTES;
+        if (mincore((uint8_t *)start + at, piece, there) < 0)
+            return 0;
+        for (size_t i = 0; i < align_up(piece, PAGE_BYTES) / PAGE_BYTES; i++)
+            pages += there[i] & 1;
+    }
+    return pages * PAGE_BYTES;
+}
+
+uint64_t code_table_bytes(const struct code *c)
+{
+    return jit_resident_bytes(c->pages, sizeof *c->pages * CODE_PAGES_MAX) +
+           jit_resident_bytes(c->hash, sizeof *c->hash * CODE_HASH) +
+           jit_resident_bytes(c->blocks, sizeof *c->blocks * CODE_BLOCKS_MAX) +
+           jit_resident_bytes(c->links, sizeof *c->links * CODE_LINKS_MAX) +
+           jit_resident_bytes(c->insns, sizeof *c->insns * CODE_INSNS_MAX) +
+           jit_resident_bytes(c->hot_sites.site, sizeof(struct fault_site) << 21) +
+           jit_resident_bytes(c->cold_sites.site, sizeof(struct fault_site) << 21);
+}
+
 struct code *code_create(struct jit_engine *jit, uint64_t size_bytes, struct err *err)
 {
     struct code *c = calloc(1, sizeof *c);

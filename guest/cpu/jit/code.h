@@ -140,6 +140,10 @@ enum { CODE_HASH = 1 << 18, CODE_BLOCKS_MAX = 1 << 20, CODE_LINKS_MAX = 1 << 21,
 
 struct code *code_create(struct jit_engine *jit, uint64_t size_bytes, struct err *err);
 void code_destroy(struct code *code);
+// For statistics: what the tables beside the code have taken of the host's memory, and the same of any
+// mapping.
+uint64_t code_table_bytes(const struct code *c);
+uint64_t jit_resident_bytes(void *start, size_t size_bytes);
 static inline uint8_t *code_executable(const struct code *c, const uint8_t *writable)
 {
     return c->executable + (writable - c->writable);

@@ -178,6 +178,15 @@ static void say_times(const struct jit_engine *jit, void (*line)(void *opaque, c
     say(line, opaque, "halted, us", SPENT(halted) / us);
 }
 
+// What the engine holds beside translated code: its tables, the vCPUs' lookup areas, a byte or so a guest page.
+static uint64_t table_bytes(const struct jit_engine *jit)
+{
+    uint64_t pages = jit->engine.config.ram->size_bytes >> PAGE_BITS, bytes = code_table_bytes(jit->code);
+    for (unsigned i = 0; i < jit->created; i++)
+        bytes += jit_resident_bytes(jit->vcpus[i], align_up(sizeof *jit->vcpus[i], PAGE_BYTES));
+    return bytes + jit_resident_bytes(jit->ram_pages, align_up(sizeof *jit->ram_pages * pages, PAGE_BYTES));
+}
+
 static void statistics(struct engine *engine, void (*line)(void *opaque, const char *text), void *opaque)
 {
     const struct jit_engine *jit = jit_of(engine);
@@ -187,6 +196,7 @@ static void statistics(struct engine *engine, void (*line)(void *opaque, const c
     say_times(jit, line, opaque);
     say(line, opaque, "code bytes", c->hot.at - c->hot.start);
     say(line, opaque, "cold code bytes", c->cold.at - c->cold.start);
+    say(line, opaque, "tables, bytes", table_bytes(jit));
     say(line, opaque, "cache emptied", c->emptied);
     say(line, opaque, "entries", SUM(entries));
     say(line, opaque, "exits by link", SUM(links));
