@@ -35,7 +35,7 @@ static void raise_mss(struct user *u, uint8_t *bytes, const struct net_frame *fr
 {
     uint8_t *mss = net_tcp_mss(bytes, p);
     uint32_t tcp_bytes = p->end - p->transport;
-    if (!mss || !(u->net.front_takes & (p->ipv6 ? NET_TAKES_TCP6 : NET_TAKES_TCP4)))
+    if (!mss)
         return;
     uint64_t pseudo = net_pseudo_sum(bytes, p, tcp_bytes);
     if (!frame->checksum_needed && net_fold(net_sum(pseudo, bytes + p->transport, tcp_bytes)) != UINT16_MAX)

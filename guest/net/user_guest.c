@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Frames from libslirp to the guest. A TCP segment that is larger than what the guest asked for goes
-// with a note to cut it. Other large packets are fragmented here (RFC 791, 3.2): libslirp would do
-// so for an MTU of 1500, but is told a larger one for the segments' sake.
+// with a note to cut it, or is cut here for a card that doesn't take that. Other large packets are
+// fragmented (RFC 791, 3.2): libslirp would do so for an MTU of 1500, but is told a larger one for
+// the segments' sake.
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "guest/net/cut.h"
 #include "guest/net/packet.h"
 #include "guest/net/user_internal.h"
 
-enum { HEADERS_BYTES_MAX = 256, TCP_CHECKSUM_AT = 16 };
+enum { HEADERS_BYTES_MAX = NET_CUT_HEADERS_BYTES_MAX, TCP_CHECKSUM_AT = 16 };
+enum { MSS_MIN = 64, IP4_AND_TCP_BYTES = 40, IP6_AND_TCP_BYTES = 60 };
 enum { IP_LENGTH_AT = 2, IP_FRAGMENT_AT = 6, IP_CHECKSUM_AT = 10, IP_MORE_FRAGMENTS = 0x2000 };
 
 static bool offer(struct user *u, const struct net_frame *frame)
@@ -82,7 +85,7 @@ static void deliver_whole(struct user *u, const uint8_t *bytes, uint32_t size_by
 }
 
 // The checksum of what is to be cut is that of the pseudo-header only (virtio 1.2, 5.1.6.2).
-static void deliver_to_be_cut(struct user *u, const uint8_t *bytes, const struct net_packet *p)
+static void deliver_to_be_cut(struct user *u, const uint8_t *bytes, const struct net_packet *p, uint16_t mss)
 {
     uint8_t headers[HEADERS_BYTES_MAX];
     struct iovec iov[2] = {{headers, p->payload}, {(void *)(bytes + p->payload), p->end - p->payload}};
@@ -92,8 +95,27 @@ static void deliver_to_be_cut(struct user *u, const uint8_t *bytes, const struct
     deliver(u, &(struct net_frame){
         .iov = iov, .iov_count = 2, .size_bytes = p->end, .checksum_needed = true,
         .gso = p->ipv6 ? NET_GSO_TCP6 : NET_GSO_TCP4, .header_bytes = p->payload,
-        .gso_bytes = u->guest_mss[p->ipv6], .checksum_start = p->transport,
+        .gso_bytes = mss, .checksum_start = p->transport,
         .checksum_offset = TCP_CHECKSUM_AT});
+}
+
+static void deliver_with_headers(struct user *u, uint8_t *headers, uint32_t headers_bytes,
+                                 const uint8_t *part, uint32_t part_bytes)
+{
+    struct iovec iov[2] = {{headers, headers_bytes}, {(void *)part, part_bytes}};
+    deliver(u, &(struct net_frame){.iov = iov, .iov_count = 2, .size_bytes = headers_bytes + part_bytes,
+                                   .checksum_good = true});
+}
+
+static void deliver_cut(struct user *u, const uint8_t *bytes, const struct net_packet *p, uint16_t mss)
+{
+    struct net_cut cut;
+    uint8_t headers[NET_CUT_HEADERS_BYTES_MAX];
+    const uint8_t *payload;
+    uint32_t payload_bytes;
+    net_cut_begin(&cut, bytes, p, mss);
+    while (net_cut_next(&cut, headers, &payload, &payload_bytes))
+        deliver_with_headers(u, headers, p->payload, payload, payload_bytes);
 }
 
 static void deliver_fragment(struct user *u, uint8_t *headers, uint32_t headers_bytes, const uint8_t *part,
@@ -104,9 +126,7 @@ static void deliver_fragment(struct user *u, uint8_t *headers, uint32_t headers_
     net_put16(ip + IP_LENGTH_AT, ip_bytes + part_bytes);
     net_put16(ip + IP_CHECKSUM_AT, 0);
     net_fill_checksum(ip, ip_bytes, 0, IP_CHECKSUM_AT);
-    struct iovec iov[2] = {{headers, headers_bytes}, {(void *)part, part_bytes}};
-    deliver(u, &(struct net_frame){.iov = iov, .iov_count = 2, .size_bytes = headers_bytes + part_bytes,
-                                   .checksum_good = true});
+    deliver_with_headers(u, headers, headers_bytes, part, part_bytes);
 }
 
 static void deliver_fragments(struct user *u, const uint8_t *bytes, const struct net_packet *p)
@@ -123,12 +143,22 @@ static void deliver_fragments(struct user *u, const uint8_t *bytes, const struct
     }
 }
 
-static bool must_be_cut(const struct user *u, const struct net_packet *p)
+// What a guest that said nothing, or nonsense, can be sent (RFC 9293, 3.7.1 would have 536).
+static uint16_t mss_of(const struct user *u, const struct net_packet *p)
 {
     uint16_t mss = u->guest_mss[p->ipv6];
-    unsigned takes = p->ipv6 ? NET_TAKES_TCP6 : NET_TAKES_TCP4;
-    return p->protocol == NET_PROTOCOL_TCP && p->transport && mss && p->end - p->payload > mss &&
-           u->net.front_takes & takes;
+    return mss >= MSS_MIN ? mss : USER_MTU - (p->ipv6 ? IP6_AND_TCP_BYTES : IP4_AND_TCP_BYTES);
+}
+
+static void deliver_tcp(struct user *u, const uint8_t *bytes, const struct net_packet *p)
+{
+    uint16_t mss = mss_of(u, p);
+    if (p->end - p->payload <= mss)
+        deliver_whole(u, bytes, p->end);
+    else if (u->net.front_takes & (p->ipv6 ? NET_TAKES_TCP6 : NET_TAKES_TCP4))
+        deliver_to_be_cut(u, bytes, p, mss);
+    else
+        deliver_cut(u, bytes, p, mss);
 }
 
 ssize_t user_to_guest(const void *bytes, size_t size_bytes, void *opaque)
@@ -138,10 +168,9 @@ ssize_t user_to_guest(const void *bytes, size_t size_bytes, void *opaque)
     if (!u->net.front || size_bytes > NET_FRAME_BYTES_MAX)
         return size_bytes;
     bool is_ip = net_parse(bytes, size_bytes, &p);
-    if (is_ip && must_be_cut(u, &p))
-        deliver_to_be_cut(u, bytes, &p);
-    else if (is_ip && !p.ipv6 && !p.fragment && p.protocol != NET_PROTOCOL_TCP &&
-             size_bytes > NET_ETHERNET_HEADER_BYTES + USER_MTU)
+    if (is_ip && p.protocol == NET_PROTOCOL_TCP && p.transport)
+        deliver_tcp(u, bytes, &p);
+    else if (is_ip && !p.ipv6 && !p.fragment && size_bytes > NET_ETHERNET_HEADER_BYTES + USER_MTU)
         deliver_fragments(u, bytes, &p);
     else
         deliver_whole(u, bytes, size_bytes);
