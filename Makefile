@@ -13,7 +13,8 @@
 FUZZ_SECONDS ?= 600
 
 # program: its names
-programs = konuk-vmm
+programs = konuk konuk-vmm
+konuk_names = konuk
 konuk-vmm_names = konuk-vmm qemu-system-x86_64 kvm
 
 all: install-deps-build release
