@@ -76,7 +76,7 @@ static uint32_t transfer(struct fw_cfg *fw, const struct dma_descriptor *d)
     if (control & DMA_SELECT)
         select_item(fw, control >> DMA_KEY_SHIFT);
     if (control & DMA_READ)
-        return length > FW_CFG_BYTES_MAX || copy_out(fw, address, length) < 0 ? DMA_ERROR : 0;
+        return length > FW_CFG_FILE_BYTES_MAX || copy_out(fw, address, length) < 0 ? DMA_ERROR : 0;
     if (control & DMA_WRITE)
         return length ? DMA_ERROR : 0;  // nothing may be written
     if (control & DMA_SKIP)

@@ -16,7 +16,7 @@
 enum {
     FW_CFG_BASE = 0x510, FW_CFG_PORTS = 12,
     FW_CFG_ITEMS = 256, FW_CFG_NAME_BYTES = 56,  // of a name, with its end
-    FW_CFG_BYTES_MAX = 64 << 20,                 // of one item, and of one DMA
+    FW_CFG_FILE_BYTES_MAX = 64 << 20,            // of one item, and of one DMA
     FW_CFG_ENTRY_BYTES = 64,                     // of the directory
 };
 // Keys of items without a name.

@@ -84,9 +84,9 @@ static int check(const struct fw_cfg *fw, const struct fw_cfg_item *item, struct
                            : err_set(err, -EEXIST, "fw_cfg item %#x is there already", item->key);
     if (fw->count == FW_CFG_ITEMS)
         return err_set(err, -ENOSPC, "fw_cfg: there are %d items already", FW_CFG_ITEMS);
-    if (item->size_bytes > FW_CFG_BYTES_MAX)
+    if (item->size_bytes > FW_CFG_FILE_BYTES_MAX)
         return err_set(err, -EFBIG, "fw_cfg: %zu bytes are more than %d", item->size_bytes,
-                       FW_CFG_BYTES_MAX);
+                       FW_CFG_FILE_BYTES_MAX);
     return 0;
 }
 
