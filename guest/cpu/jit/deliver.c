@@ -37,7 +37,7 @@ static uint64_t pushed_flags(const struct emu *e, const struct event *event)
     uint64_t flags = e->s->rflags;
     if (event->kind == JIT_EVENT_FAULT && event->vector != EX_DB && event->vector != EX_DF)
         flags |= FL_RF;
-    if (event->kind == JIT_EVENT_SOFTWARE)
+    if (event->kind == JIT_EVENT_SOFTWARE || event->kind == JIT_EVENT_TRAP)
         flags &= ~(uint64_t)FL_RF;
     return flags;
 }

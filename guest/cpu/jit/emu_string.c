@@ -78,8 +78,8 @@ static uint64_t run_some(struct emu *e, struct emu_string *str, emu_string_one *
     return ONE_COSTS_BYTES;
 }
 
-// In the middle, RF keeps an instruction breakpoint from being met again, and is in what an event pushes (SDM
-// volume 3, 18.3.1.1).
+// In the middle, RF keeps an instruction breakpoint from being met again, and is in what an interrupt pushes
+// (SDM volume 3, 18.3.1.1; what a trap pushes has it clear on AMD's CPUs and in Bochs).
 static void set_place(struct x86_state *s, bool ended, uint64_t rip)
 {
     s->rip = rip;
