@@ -272,6 +272,8 @@ static void store_used(struct virtio_queue *q, uint16_t at, const struct virtio_
 
 void virtio_queue_push_many(struct virtio_queue *q, const struct virtio_used *used, unsigned count)
 {
+    if (!count)
+        return;
     for (unsigned i = 0; i < count; i++) {
         leave(q, used[i].head);
         store_used(q, (uint16_t)(q->next_used + i), &used[i]);
