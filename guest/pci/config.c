@@ -36,13 +36,35 @@ static bool has_refused_changes(const struct pci_function *f)
     return f->bus && __atomic_load_n(&f->bus->root->stale, __ATOMIC_RELAXED);
 }
 
-static void follow(struct pci_function *f, unsigned reg)
+static void tell_behind(struct pci_bus *bus);
+
+static void tell(struct pci_function *f)
+{
+    pthread_mutex_lock(&f->dev.lock);
+    if (f->config_ops && f->config_ops->written)
+        f->config_ops->written(f, PCI_COMMAND, 2);
+    if (f->secondary)
+        tell_behind(f->secondary);
+    pthread_mutex_unlock(&f->dev.lock);
+}
+
+// What is behind a bridge masters the bus only as far as the bridge does. Locks are taken down the tree.
+static void tell_behind(struct pci_bus *bus)
+{
+    for (unsigned i = 0; i < PCI_DEVFNS; i++)
+        if (bus->function[i])
+            tell(bus->function[i]);
+}
+
+static void follow(struct pci_function *f, unsigned reg, bool was_master)
 {
     if (reg < PCI_HEADER_END || has_refused_changes(f))
         pci_decode_changed(f);
     pci_intx_drive(f, false);
     if (f->msix_at)
         pci_msix_changed(f);
+    if (f->secondary && pci_is_bus_master(f) != was_master)
+        tell_behind(f->secondary);
 }
 
 void pci_config_write(struct pci_function *f, unsigned reg, uint32_t value, unsigned size_bytes)
@@ -51,11 +73,12 @@ void pci_config_write(struct pci_function *f, unsigned reg, uint32_t value, unsi
     if (reg >= PCI_CONFIG_BYTES)
         return;
     pthread_mutex_lock(&f->dev.lock);
+    bool was_master = pci_is_bus_master(f);
     for (unsigned i = 0; i < size_bytes; i++)
         write_byte(f, reg + i, value >> (8 * i));
     if (f->config_ops && f->config_ops->written)
         f->config_ops->written(f, reg, size_bytes);
-    follow(f, reg);
+    follow(f, reg, was_master);
     pthread_mutex_unlock(&f->dev.lock);
 }
 
@@ -98,7 +121,8 @@ static struct pci_decode copy(const struct pci_function *f)
     struct pci_decode d = {.io = command & PCI_COMMAND_IO, .memory = command & PCI_COMMAND_MEMORY,
                            .master = command & PCI_COMMAND_MASTER};
     for (unsigned i = 0; i < PCI_BARS; i++)
-        d.address[i] = bar_address(f, i);
+        if (f->bar[i].kind == PCI_BAR_IO ? d.io : d.memory)
+            d.address[i] = bar_address(f, i);
     if ((f->config[PCI_HEADER] & ~PCI_HEADER_MULTIFUNCTION) == PCI_HEADER_BRIDGE)
         copy_windows(f, &d);
     return d;
@@ -108,9 +132,12 @@ void pci_decode_changed(struct pci_function *f)
 {
     if (!f->bus)
         return;
+    struct pci_root *root = f->bus->root;
     struct pci_decode decode = copy(f);
-    pthread_mutex_lock(&f->bus->root->lock);
+    pthread_mutex_lock(&root->lock);
+    bool changed = memcmp(&f->decode, &decode, sizeof decode);
     f->decode = decode;
-    pci_tree_update(f->bus->root);
-    pthread_mutex_unlock(&f->bus->root->lock);
+    if (changed || root->stale)  // not while a guest measures BARs that are off
+        pci_tree_update(root);
+    pthread_mutex_unlock(&root->lock);
 }

@@ -14,7 +14,8 @@
 // inside the guest's write, so it is in effect at the next access.
 //
 // Threads: making and plugging belong to the main thread, before vCPUs run. "Lock held" means the
-// function's device lock, as in its device_ops. Order: host bridge → function → the bus's own → mem.
+// function's device lock, as in its device_ops. Order: host bridge → bridge → function behind it → the
+// root's own → mem, interrupt router. A bridge is reset and started before what is behind it.
 #pragma once
 
 #include <string.h>
@@ -53,13 +54,14 @@ struct pci_bar {
 // What of its configuration others look at: a copy, guarded by the root's lock.
 struct pci_decode {
     bool memory, io, master;  // of the command register
-    uint64_t address[PCI_BARS];
+    uint64_t address[PCI_BARS];  // of BARs that are on
     uint8_t secondary, subordinate;  // of a bridge, with all below; limits are the last byte
     uint64_t io_base, io_limit, memory_base, memory_limit, prefetch_base, prefetch_limit;
 };
 
 // For a function to which a part of its configuration space means more than bits. Lock held; may be
-// null. written comes after the bits have changed; reading before they are looked at.
+// null. written comes after the bits have changed; reading before they are looked at. written also
+// comes, for the command register, when a bridge above begins or ends to be a bus master.
 struct pci_config_ops {
     void (*reading)(struct pci_function *f, unsigned reg, unsigned size_bytes);
     void (*written)(struct pci_function *f, unsigned reg, unsigned size_bytes);
@@ -133,7 +135,8 @@ static inline uint32_t pci_get(const struct pci_function *f, unsigned reg, unsig
     return value;
 }
 
-// One access of a guest, of 1, 2 or 4 bytes, aligned. No lock held: takes the function's.
+// One access of a guest, of 1, 2 or 4 bytes, aligned, at a register below 4096. No lock held: takes
+// the function's.
 uint32_t pci_config_read(struct pci_function *f, unsigned reg, unsigned size_bytes);
 void pci_config_write(struct pci_function *f, unsigned reg, uint32_t value, unsigned size_bytes);
 
@@ -144,7 +147,7 @@ struct pci_root {
     struct msi_sink *msi;
     struct irq_line *intx[PCI_PIRQS];  // PIRQA to PIRQH; null: not connected
     // A guest resets a bus by its bridge, in the middle of an access: posts a call of pci_bus_reset, to be
-    // made while no vCPU runs. Null: such a reset does nothing.
+    // made while no vCPU runs and devices are quiesced. Null: such a reset does nothing.
     void (*reset_bus)(struct pci_root *root, struct pci_bus *bus);
 
     pthread_mutex_t lock;  // of the whole tree: which BARs are seen, and the wires. Set by pci_bus_init
@@ -158,7 +161,7 @@ struct pci_bus {
     struct pci_function *function[PCI_DEVFNS];
 };
 void pci_bus_init(struct pci_bus *bus, struct pci_root *root, struct pci_function *bridge);
-// Quiesces and resets every function on it and behind its bridges. No lock held, no vCPU runs.
+// Resets every function on it and behind its bridges. No lock held, no vCPU runs, all are quiesced.
 void pci_bus_reset(struct pci_bus *bus);
 // Makes changes that mem refused for a moment, and waits for that. No lock held, not inside an access.
 void pci_root_settle(struct pci_root *root);

@@ -89,6 +89,8 @@ static inline void step_forge(struct steps *s, struct device *dev)
     uint8_t *member = (uint8_t *)dev + field->offset_bytes;
     member += field->size_bytes * (take(s, 1) % field->count);
     uint64_t before = 0, value = take(s, field->size_bytes);
+    if (field->boolean)
+        value &= 1;  // others a loader refuses
     memcpy(&before, member, field->size_bytes);
     memcpy(member, &value, field->size_bytes);
     if (device_loaded(dev, NULL) == 0)

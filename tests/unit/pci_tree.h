@@ -5,8 +5,10 @@
 // RAM is 1 MiB at 0.
 #pragma once
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/bits.h"
 #include "guest/pci/bridge.h"
@@ -196,7 +198,10 @@ static inline void tree_unplug(struct tree *t)
     pci_function_finish(&t->card[1].pci);
     pci_bridge_finish(&t->port);
     pci_function_finish(&t->card[0].pci);
-    must(device_unmap(&t->host_ports));
+    while (device_unmap(&t->host_ports) == -EAGAIN) {
+        mem_settle();
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
     pci_host_finish(&t->host);
     ich9_lpc_finish(&t->lpc);
 }
