@@ -277,7 +277,7 @@ static void a_frame_is_received(void **state)
     fill_incoming();
     give_buffers(0, 2, 0x800);
     assert_true(receive((struct net_frame){.checksum_good = true}, 700));
-    uint32_t head, written;
+    uint32_t head = 0, written = 0;
     assert_true(take_used(&d[0], &head, &written));
     assert_int_equal(written, HEADER + 700);
     const struct net_header *header = guest(&m, buffer(0, head));
@@ -296,7 +296,7 @@ static void a_large_frame_fills_several_buffers(void **state)
     struct net_frame frame = {.checksum_needed = true, .checksum_start = 34, .checksum_offset = 16,
                               .gso = NET_GSO_TCP4, .gso_bytes = 400, .header_bytes = 54};
     assert_true(receive(frame, 950));
-    uint32_t head, written, got = 0;
+    uint32_t head = 0, written = 0, got = 0;
     uint8_t whole[1000];
     assert_int_equal(used_index(&d[0]), 10);
     while (take_used(&d[0], &head, &written)) {
