@@ -25,6 +25,26 @@ static const struct known_engine {
     {"kvm", kvm_support, kvm_engine_create},
 };
 
+// A CPU that runs guests says so. A /dev/kvm without that is a software KVM (such as PVM), under which
+// ordinary kernels hang.
+static bool cpu_runs_guests(void)
+{
+    char line[8192];
+    bool found = false;
+    FILE *cpuinfo = fopen("/proc/cpuinfo", "re");
+    while (cpuinfo && !found && fgets(line, sizeof line, cpuinfo))
+        found = !strncmp(line, "flags", 5) && (strstr(line, " vmx") || strstr(line, " svm"));
+    if (cpuinfo)
+        fclose(cpuinfo);
+    return found;
+}
+
+static const struct option_accel *by_default(void)
+{
+    static const struct option_accel kvm = {.name = "kvm"}, jit = {.name = "jit"};
+    return engines_have_kvm() && cpu_runs_guests() ? &kvm : &jit;
+}
+
 static const struct known_engine *find(const char *name)
 {
     for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
@@ -75,12 +95,11 @@ static void tell_failure(const struct option_accel *accel, struct err *err)
 
 struct engine *engines_create(struct engine_config *config, void *opaque, struct err *err)
 {
-    static const struct option_accel by_default = {.name = "jit"};
     struct options *o = opaque;
     unsigned count = o->accels ? o->accels : 1;
     for (unsigned i = 0; i < count; i++) {
         bool fatal = false;
-        const struct option_accel *accel = o->accels ? &o->accel[i] : &by_default;
+        const struct option_accel *accel = o->accels ? &o->accel[i] : by_default();
         struct engine *engine = try_one(accel, o, config, &fatal, err);
         if (engine && i)
             report("falling back to %s", strcmp(accel->name, "jit") ? accel->name : "tcg");

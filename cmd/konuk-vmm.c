@@ -12,8 +12,13 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "cmd/daemon.h"
+#include "cmd/devices.h"
+#include "cmd/drives.h"
 #include "cmd/engines.h"
+#include "cmd/io_threads.h"
+#include "cmd/netdevs.h"
 #include "cmd/report.h"
+#include "cmd/tables.h"
 #include "guest/chr/mux.h"
 #include "guest/control/chardev.h"
 #include "guest/control/hmp.h"
@@ -58,6 +63,15 @@ static int open_logs(struct err *err)
     if (rc < 0)
         err_set(err, rc, "Error opening logfile %.900s", why.text);
     return rc < 0 || !options.log_items ? rc : log_enable(options.log_items, err);
+}
+
+// Everything outside is there before there is a machine that could use it.
+static int open_backends(struct err *err)
+{
+    int rc = io_threads_open(&options, err);
+    if (rc == 0)
+        rc = drives_open(&options, err);
+    return rc < 0 ? rc : netdevs_open(&options, err);
 }
 
 static int open_chardevs(struct err *err)
@@ -125,11 +139,9 @@ static int64_t rtc_start(void)
 static int open_kernel(struct err *err)
 {
     struct err why = {0};
-    if (!options.kernel && options.incoming.argument)
-        return 0;
+    (void)err;
     if (!options.kernel)
-        return err_set(err, -ENOTSUP, "-kernel is required: starting from firmware or a disk is not "
-                       "supported yet");
+        return 0;
     boot = boot_open(options.kernel, options.initrd, options.append, NULL, &why);
     if (boot)
         return 0;
@@ -137,25 +149,57 @@ static int open_kernel(struct err *err)
     return -EINVAL;
 }
 
+// Told when everything else is known to be good.
+static int require_kernel(struct err *err)
+{
+    if (boot || options.incoming.argument)
+        return 0;
+    return err_set(err, -ENOTSUP, "-kernel is required: starting from firmware or a disk is not supported yet");
+}
+
+static int configure(struct q35_config *config, struct err *err)
+{
+    *config = (struct q35_config){
+        .name = options.machine, .ram_bytes = options.ram_bytes, .vcpus = options.vcpus,
+        .cores = options.cores, .threads = options.threads, .hpet = options.hpet, .i8042 = options.i8042,
+        .rtc_start_s = rtc_start(), .create_engine = engines_create, .opaque = &options,
+        .vm = {.reboot_ends = options.reboot == REBOOT_SHUTDOWN,
+               .shutdown_pauses = options.shutdown == SHUTDOWN_PAUSE,
+               .panic = (enum vm_panic)options.panic},
+    };
+    memcpy(config->uuid, options.uuid, sizeof config->uuid);
+    config->smbios = tables_smbios(&options, err);
+    int rc = config->smbios ? take_serials(config->serial, err) : -EINVAL;
+    return rc < 0 ? rc : devices_configure(&options, config, err);
+}
+
 static int create_machine(struct err *err)
 {
-    struct q35_serial serial[Q35_SERIALS] = {0};
-    int rc = take_serials(serial, err);
+    struct q35_config config;
+    int rc = configure(&config, err);
     if (rc == 0)
         rc = open_kernel(err);
     if (rc < 0)
         return rc;
-    struct q35_config config = {
-        .name = options.machine, .ram_bytes = options.ram_bytes, .vcpus = options.vcpus,
-        .hpet = options.hpet, .i8042 = true, .rtc_start_s = rtc_start(), .debug_exit = options.debug_exit,
-        .debug_exit_base = options.debug_exit_base, .debug_exit_bytes = options.debug_exit_bytes,
-        .boot = boot, .create_engine = engines_create, .opaque = &options,
-        .vm = {.reboot_ends = options.reboot == REBOOT_SHUTDOWN,
-               .shutdown_pauses = options.shutdown == SHUTDOWN_PAUSE},
-    };
-    memcpy(config.serial, serial, sizeof serial);
+    config.boot = boot;
     machine = q35_create(&config, err);
-    return machine ? q35_power_up(machine, err) : -EINVAL;
+    if (!machine)
+        return -EINVAL;
+    rc = tables_fw_cfg(&options, q35_fw_cfg(machine), err);
+    if (rc == 0)
+        rc = devices_plug(&options, machine, err);
+    if (rc == 0)
+        rc = require_kernel(err);
+    return rc < 0 ? rc : q35_power_up(machine, err);
+}
+
+static void fill_inventory(struct inventory *inventory)
+{
+    *inventory = (struct inventory){
+        .disks = drives_list(), .nets = devices_nets(), .threads = io_threads_list(),
+        .pci = q35_pci(machine), .keyboard = q35_i8042(machine), .add_forward = netdevs_add_forward,
+        .remove_forward = netdevs_remove_forward, .connections = netdevs_connections,
+    };
 }
 
 static void create_control(void)
@@ -171,6 +215,7 @@ static void create_control(void)
     c->one_instruction = vm->engine->config.one_instruction_blocks;
     c->cores = options.cores;
     c->threads = options.threads;
+    fill_inventory(&c->inventory);
 }
 
 static int open_gdb(struct err *err)
@@ -199,7 +244,7 @@ static int start(struct err *err)
 
 static int set_up(struct err *err)
 {
-    int (*const steps[])(struct err *err) = {open_logs, open_chardevs, create_machine};
+    int (*const steps[])(struct err *err) = {open_logs, open_chardevs, open_backends, create_machine};
     int rc = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == 0; i++)
         rc = steps[i](err);
@@ -235,10 +280,15 @@ static void print_statistics(void)
 static void tear_down(int status)
 {
     if (machine) {
-        machine_control_finish(&control, status);
+        if (control.vm)
+            machine_control_finish(&control, status);
         print_statistics();
         q35_destroy(machine);
     }
+    netdevs_close();
+    drives_close();
+    io_threads_close();
+    tables_finish();
     boot_close(boot);
     chr_close_all();
     qmp_close_all();

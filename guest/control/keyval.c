@@ -22,30 +22,17 @@ static char *take_value(const char **text)
     return value;
 }
 
-static struct keyval *find(struct keyvals *kv, const char *key)
-{
-    for (unsigned i = 0; i < kv->count; i++)
-        if (!strcmp(kv->item[i].key, key))
-            return &kv->item[i];
-    return NULL;
-}
-
 // Takes ownership of both.
 static int add(struct keyvals *kv, char *key, char *value, struct err *err)
 {
     int rc = 0;
-    struct keyval *old = key && value ? find(kv, key) : NULL;
     if (!key || !value)
         rc = err_set(err, -ENOMEM, "out of memory");
-    else if (!old && kv->count == KEYVALS_MAX)
+    else if (kv->count == KEYVALS_MAX)
         rc = err_set(err, -EINVAL, "more than %d parameters", KEYVALS_MAX);
     if (rc < 0) {
         free(key);
         free(value);
-    } else if (old) {
-        free(key);
-        free(old->value);
-        old->value = value;
     } else {
         kv->item[kv->count++] = (struct keyval){key, value, false};
     }
@@ -100,11 +87,26 @@ int keyvals_set(struct keyvals *kv, const char *key, const char *value, struct e
 
 const char *keyvals_take(struct keyvals *kv, const char *key)
 {
-    struct keyval *found = find(kv, key);
-    if (!found)
-        return NULL;
-    found->taken = true;
-    return found->value;
+    const char *value = NULL;
+    for (unsigned i = 0; i < kv->count; i++) {
+        if (strcmp(kv->item[i].key, key))
+            continue;
+        kv->item[i].taken = true;
+        value = kv->item[i].value;
+    }
+    return value;
+}
+
+const char *keyvals_take_each(struct keyvals *kv, const char *key, unsigned *at)
+{
+    while (*at < kv->count) {
+        struct keyval *item = &kv->item[(*at)++];
+        if (strcmp(item->key, key))
+            continue;
+        item->taken = true;
+        return item->value;
+    }
+    return NULL;
 }
 
 int parse_bool(const char *text, bool *value)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "guest/control/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,56 @@ int options_copy(char **to, const char *from, struct err *err)
     return *to ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+bool options_is_help(const char *word)
+{
+    return !strcmp(word, "help") || !strcmp(word, "?");
+}
+
+int options_with_keyvals(struct options *o, const char *argument, const char *implied,
+                         int (*use)(struct options *o, struct keyvals *kv, struct err *err),
+                         struct err *err)
+{
+    struct keyvals kv;
+    int rc = keyvals_parse_any(&kv, argument, implied, err);
+    if (rc < 0)
+        return rc;
+    rc = use(o, &kv, err);
+    if (rc == 0)
+        rc = keyvals_all_taken(&kv, err);
+    keyvals_finish(&kv);
+    return rc;
+}
+
+int options_choose(struct keyvals *kv, const char *key, const char *const *values, int *choice,
+                   struct err *err)
+{
+    const char *value = keyvals_take(kv, key);
+    if (!value)
+        return 0;
+    for (int i = 0; values[i]; i++)
+        if (!strcmp(values[i], value)) {
+            *choice = i;
+            return 0;
+        }
+    return err_set(err, -EINVAL, "Parameter '%s' does not accept value '%s'", key, value);
+}
+
+int options_set_id(char to[OPTIONS_ID_BYTES], const char *id, struct err *err)
+{
+    static const char others[] = "0123456789-._";
+    size_t length = 0;
+    while (isalpha((unsigned char)id[length]) || (length && id[length] && strchr(others, id[length])))
+        length++;
+    if (!length || id[length])
+        return err_set(err, -EINVAL, "Parameter 'id' expects an identifier\n"
+                       "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.");
+    if (length >= OPTIONS_ID_BYTES)
+        return err_set(err, -EINVAL, "id '%.20s...' is longer than %d characters", id,
+                       OPTIONS_ID_BYTES - 1);
+    memcpy(to, id, length + 1);
+    return 0;
+}
+
 // Parses what stands at argv[*at] and moves *at to what follows. A table's function reports; the
 // option itself is put before its sentence, as QEMU does.
 static int parse_next(struct options *o, int argc, char **argv, int *at, struct err *err)
@@ -55,9 +106,8 @@ static int parse_next(struct options *o, int argc, char **argv, int *at, struct 
 
 static void set_defaults(struct options *o)
 {
-    *o = (struct options){.hpet = true, .vcpus = 1, .sockets = 1, .cores = 1, .threads = 1,
-                          .ram_bytes = 128 << 20, .debug_exit_base = 0x501, .debug_exit_bytes = 2,
-                          .machine = OPTIONS_MACHINE};
+    *o = (struct options){.hpet = true, .i8042 = true, .vcpus = 1, .sockets = 1, .cores = 1,
+                          .threads = 1, .ram_bytes = 128 << 20, .machine = OPTIONS_MACHINE};
 }
 
 static int check_kernel(const struct options *o, struct err *err)
@@ -81,7 +131,31 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
     if (rc < 0 || o->then == OPTIONS_EXIT)
         return rc;
     rc = check_kernel(o, err);
-    return rc < 0 ? rc : options_default_devices(o, err);
+    if (rc == 0)
+        rc = options_default_devices(o, err);
+    if (rc == 0)
+        rc = options_default_nics(o, err);
+    return rc < 0 ? rc : options_default_disks(o, err);
+}
+
+static void finish_tables(struct option_table *table, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        keyvals_finish(&table[i].properties);
+}
+
+static void finish_devices(struct options *o)
+{
+    for (unsigned i = 0; i < o->chardevs; i++)
+        keyvals_finish(&o->chardev[i].properties);
+    for (unsigned i = 0; i < o->drives; i++)
+        free((char *)o->drive[i].config.path);
+    for (unsigned i = 0; i < o->devices; i++)
+        keyvals_finish(&o->device[i].properties);
+    for (unsigned i = 0; i < o->netdevs; i++)
+        keyvals_finish(&o->netdev[i].properties);
+    for (unsigned i = 0; i < o->objects; i++)
+        keyvals_finish(&o->object[i].properties);
 }
 
 void options_finish(struct options *o)
@@ -90,6 +164,8 @@ void options_finish(struct options *o)
                        o->log_file};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         free(strings[i]);
-    for (unsigned i = 0; i < o->chardevs; i++)
-        keyvals_finish(&o->chardev[i].properties);
+    finish_devices(o);
+    finish_tables(o->smbios, o->smbioses);
+    finish_tables(o->fw_cfg, o->fw_cfgs);
+    options_net_finish(o);
 }

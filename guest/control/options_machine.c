@@ -80,7 +80,7 @@ static int check_fixed(struct keyvals *kv, struct err *err)
         {"dump-guest-core", "on off"}, {"mem-merge", "on off"}, {"vmport", "off auto"},
         {"smm", "off auto"}, {"usb", "off"}, {"acpi", "on auto"}, {"nvdimm", "off"},
         {"graphics", "on off"}, {"suppress-vmdesc", "on off"}, {"kernel-irqchip", "split on"},
-        {"hmat", "off"}, {"sata", "off"}, {"smbus", "off"}, {"pit", "on"}, {"i8042", "off"},
+        {"hmat", "off"}, {"sata", "off"}, {"smbus", "off"}, {"pit", "on"}, {"pic", "on auto"},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         const char *value = keyvals_take(kv, fixed[i].key);
@@ -109,6 +109,8 @@ static int use_machine(struct options *o, struct keyvals *kv, struct err *err)
         rc = add_accels(o, accel, err);
     if (rc == 0)
         rc = keyvals_bool(kv, "hpet", &o->hpet, err);
+    if (rc == 0)
+        rc = keyvals_bool(kv, "i8042", &o->i8042, err);
     if (rc == 0)
         rc = options_copy(&o->kernel, keyvals_take(kv, "kernel"), err);
     if (rc == 0)

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "guest/chr/mux.h"
 #include "guest/control/options.h"
@@ -178,18 +177,6 @@ static int only_none(const char *argument, struct err *err)
     return strcmp(argument, "none") ? err_set(err, -ENOTSUP, "not supported yet") : 0;
 }
 
-int option_vga(struct options *o, const char *argument, struct err *err)
-{
-    (void)o;
-    return only_none(argument, err);
-}
-
-int option_net(struct options *o, const char *argument, struct err *err)
-{
-    (void)o;
-    return only_none(argument, err);
-}
-
 int option_parallel(struct options *o, const char *argument, struct err *err)
 {
     (void)o;
@@ -206,48 +193,17 @@ int option_echr(struct options *o, const char *argument, struct err *err)
     return 0;
 }
 
-// Parses, hands to use, and complains about what is left over.
-static int with_keyvals(struct options *o, const char *argument, const char *implied,
-                        int (*use)(struct options *o, struct keyvals *kv, struct err *err),
-                        struct err *err)
-{
-    struct keyvals kv;
-    int rc = keyvals_parse(&kv, argument, implied, err);
-    if (rc < 0)
-        return rc;
-    rc = use(o, &kv, err);
-    if (rc == 0)
-        rc = keyvals_all_taken(&kv, err);
-    keyvals_finish(&kv);
-    return rc;
-}
-
-// The value's index in a list that ends with null; *choice stays where key is absent.
-static int choose(struct keyvals *kv, const char *key, const char *const *values, int *choice,
-                  struct err *err)
-{
-    const char *value = keyvals_take(kv, key);
-    if (!value)
-        return 0;
-    for (int i = 0; values[i]; i++)
-        if (!strcmp(values[i], value)) {
-            *choice = i;
-            return 0;
-        }
-    return err_set(err, -EINVAL, "Parameter '%s' does not accept value '%s'", key, value);
-}
-
 static int use_action(struct options *o, struct keyvals *kv, struct err *err)
 {
     static const char *const reboots[] = {"reset", "shutdown", NULL};
     static const char *const shutdowns[] = {"poweroff", "pause", NULL};
     static const char *const panics[] = {"shutdown", "pause", "exit-failure", "none", NULL};
     int reboot = o->reboot, shutdown = o->shutdown, panic = o->panic;
-    int rc = choose(kv, "reboot", reboots, &reboot, err);
+    int rc = options_choose(kv, "reboot", reboots, &reboot, err);
     if (rc == 0)
-        rc = choose(kv, "shutdown", shutdowns, &shutdown, err);
+        rc = options_choose(kv, "shutdown", shutdowns, &shutdown, err);
     if (rc == 0)
-        rc = choose(kv, "panic", panics, &panic, err);
+        rc = options_choose(kv, "panic", panics, &panic, err);
     o->reboot = reboot;
     o->shutdown = shutdown;
     o->panic = panic;
@@ -256,7 +212,7 @@ static int use_action(struct options *o, struct keyvals *kv, struct err *err)
 
 int option_action(struct options *o, const char *argument, struct err *err)
 {
-    return with_keyvals(o, argument, NULL, use_action, err);
+    return options_with_keyvals(o, argument, NULL, use_action, err);
 }
 
 static int use_name(struct options *o, struct keyvals *kv, struct err *err)
@@ -271,7 +227,7 @@ static int use_name(struct options *o, struct keyvals *kv, struct err *err)
 
 int option_name(struct options *o, const char *argument, struct err *err)
 {
-    return with_keyvals(o, argument, "guest", use_name, err);
+    return options_with_keyvals(o, argument, "guest", use_name, err);
 }
 
 static int use_msg(struct options *o, struct keyvals *kv, struct err *err)
@@ -287,7 +243,7 @@ static int use_msg(struct options *o, struct keyvals *kv, struct err *err)
 
 int option_msg(struct options *o, const char *argument, struct err *err)
 {
-    return with_keyvals(o, argument, NULL, use_msg, err);
+    return options_with_keyvals(o, argument, NULL, use_msg, err);
 }
 
 static int hex_digit(char c)
@@ -311,74 +267,4 @@ int option_uuid(struct options *o, const char *argument, struct err *err)
     }
     o->uuid_given = good;
     return good ? 0 : err_set(err, -EINVAL, "failed to parse UUID string: wrong format");
-}
-
-static bool parse_date(const char *text, int64_t *seconds)
-{
-    struct tm when = {0};
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &when);
-    if (!end) {
-        when = (struct tm){0};
-        end = strptime(text, "%Y-%m-%d", &when);
-    }
-    *seconds = end && !*end ? timegm(&when) : -1;
-    return *seconds >= 0;
-}
-
-static int use_rtc(struct options *o, struct keyvals *kv, struct err *err)
-{
-    const char *base = keyvals_take(kv, "base"), *clock = keyvals_take(kv, "clock");
-    const char *drift = keyvals_take(kv, "driftfix");
-    if (clock && strcmp(clock, "host"))
-        return err_set(err, -ENOTSUP, "clock=%s is not supported yet", clock);
-    if (drift && strcmp(drift, "none"))
-        return err_set(err, -ENOTSUP, "driftfix=%s is not supported yet", drift);
-    if (!base)
-        return 0;
-    o->rtc = !strcmp(base, "utc") ? RTC_UTC : !strcmp(base, "localtime") ? RTC_LOCALTIME : RTC_DATE;
-    if (o->rtc != RTC_DATE || parse_date(base, &o->rtc_date))
-        return 0;
-    o->current.option = NULL;
-    return err_set(err, -EINVAL, "invalid datetime format\n"
-                   "valid formats: '2006-06-17T16:01:21' or '2006-06-17'");
-}
-
-int option_rtc(struct options *o, const char *argument, struct err *err)
-{
-    return with_keyvals(o, argument, NULL, use_rtc, err);
-}
-
-static int use_debug_exit(struct options *o, struct keyvals *kv, struct err *err)
-{
-    keyvals_take(kv, "id");
-    int rc = keyvals_number(kv, "iobase", &o->debug_exit_base, err);
-    if (rc == 0)
-        rc = keyvals_number(kv, "iosize", &o->debug_exit_bytes, err);
-    for (unsigned i = 0; i < kv->count && rc == 0; i++)
-        if (!kv->item[i].taken)
-            rc = err_set(err, -EINVAL, "Property 'isa-debug-exit.%s' not found", kv->item[i].key);
-    if (rc == 0 && (!o->debug_exit_bytes || o->debug_exit_bytes > 65536 ||
-                    o->debug_exit_base > 65536 - o->debug_exit_bytes))
-        rc = err_set(err, -EINVAL, "isa-debug-exit: no such ports");
-    o->debug_exit = true;
-    return rc;
-}
-
-static int use_device(struct options *o, struct keyvals *kv, struct err *err)
-{
-    const char *driver = keyvals_take(kv, "driver");
-    if (!driver)
-        return err_set(err, -EINVAL, "Parameter 'driver' is missing");
-    if (!strcmp(driver, "isa-debug-exit"))
-        return use_debug_exit(o, kv, err);
-    return err_set(err, -EINVAL, "'%s' is not a valid device model name", driver);
-}
-
-int option_device(struct options *o, const char *argument, struct err *err)
-{
-    if (strcmp(argument, "help") && strcmp(argument, "?"))
-        return with_keyvals(o, argument, "driver", use_device, err);
-    puts("name \"isa-debug-exit\", bus ISA");
-    o->then = OPTIONS_EXIT;
-    return 0;
 }

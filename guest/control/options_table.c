@@ -20,12 +20,12 @@ static const struct option supported[] = {
     {"version", NO_ARG, option_version, "-version\nprint the version and end"},
     {"machine", ARG, option_machine,
      "-machine [type=]name[,prop=value...]\nthe kind of machine: q35 (default)\n"
-     "accel=a1[:a2...] which engines to try, in order\nhpet=on|off"},
+     "accel=a1[:a2...] which engines to try, in order\nhpet=on|off, i8042=on|off"},
     {"M", ARG, option_machine, "-M ...\nthe same as -machine"},
     {"cpu", ARG, option_cpu, "-cpu model[,+feature][,-feature]\nthe CPU model ('-cpu help' lists them)"},
     {"accel", ARG, option_accelerator,
-     "-accel name[,prop=value...]\nwhat runs the vCPUs: jit (default; tcg means the same) or kvm; "
-     "may be repeated\ntb-size=n  translated code, in MiB\nstats=on  print counters at the end\n"
+     "-accel name[,prop=value...]\nwhat runs the vCPUs: jit (tcg means the same) or kvm; may be repeated;\n"
+     "default: kvm where the CPU has it, else jit\ntb-size=n  translated code, in MiB\nstats=on  print counters at the end\n"
      "one-insn-per-tb=on  the slow reference mode"},
     {"enable-kvm", NO_ARG, option_kvm, "-enable-kvm\nthe same as -accel kvm"},
     {"smp", ARG, option_smp,
@@ -38,7 +38,27 @@ static const struct option supported[] = {
     {"initrd", ARG, option_initrd, "-initrd file\nits initial RAM disk"},
     {"append", ARG, option_append, "-append text\nits command line"},
     {"device", ARG, option_device,
-     "-device isa-debug-exit[,iobase=n][,iosize=n]\na port that ends the process with 2 * value + 1"},
+     "-device driver[,prop=value...]\na device ('-device help' lists them, '-device driver,help' their "
+     "properties)"},
+    {"drive", ARG, option_drive,
+     "-drive file=file,format=raw,if=virtio|none[,id=id][,index=n][,cache=mode][,aio=mode]\n"
+     "       [,readonly=on][,discard=unmap][,detect-zeroes=on|unmap][,werror=action][,rerror=action]\n"
+     "a disk; cache: writeback, none, writethrough, directsync, unsafe; aio: threads, native, io_uring;\n"
+     "action: report, ignore, stop, enospc"},
+    {"blockdev", ARG, option_blockdev,
+     "-blockdev driver=raw|file,node-name=name[,file.driver=file,file.filename=file]...\n"
+     "a disk's contents for -device ...,drive=name"},
+    {"netdev", ARG, option_netdev,
+     "-netdev user,id=id[,net=addr/mask][,hostfwd=tcp|udp:[addr]:port-[addr]:port]...\n"
+     "a network for -device ...,netdev=id: the host's, behind a NAT"},
+    {"nic", ARG, option_nic, "-nic none|user[,model=model][,mac=addr]...\na network and a card on it"},
+    {"net", ARG, option_net, "-net none|nic|user[,...]\nthe older form of that"},
+    {"object", ARG, option_object,
+     "-object rng-random|rng-builtin|iothread,id=id[,prop=value...]\nwhat devices are given"},
+    {"boot", ARG, option_boot, "-boot [order=drives][,once=drives][,strict=on|off]\n"
+     "what to start from; a -kernel is started in any case"},
+    {"smbios", ARG, option_smbios, "-smbios file=file or type=n[,field=value...]\nwhat the SMBIOS tables say"},
+    {"fw_cfg", ARG, option_fw_cfg, "-fw_cfg [name=]name,file=file|string=text\na file for the guest's firmware"},
     {"display", ARG, option_display, "-display none\nno graphical display"},
     {"nographic", NO_ARG, option_nographic,
      "-nographic\nno display; serial port and monitor share the terminal (Ctrl-A h helps)"},
@@ -54,9 +74,7 @@ static const struct option supported[] = {
     {"qmp-pretty", ARG, option_qmp_pretty, "-qmp-pretty dev\nthe same, with line breaks"},
     {"mon", ARG, option_mon, "-mon [chardev=]id[,mode=readline|control][,pretty=on]\na monitor on a -chardev"},
     {"parallel", ARG, option_parallel, NULL},
-    {"vga", ARG, option_vga, NULL},
-    {"net", ARG, option_net, NULL},
-    {"nic", ARG, option_net, NULL},
+    {"vga", ARG, option_vga, "-vga none\nno display adapter"},
     {"pidfile", ARG, option_pidfile, "-pidfile file\nwrite the process id there"},
     {"daemonize", NO_ARG, option_daemonize, "-daemonize\ngo to the background once all is set up"},
     {"S", NO_ARG, option_start_paused, "-S\ndon't start the vCPUs before 'cont'"},
@@ -80,12 +98,12 @@ static const struct option supported[] = {
 };
 
 static const char *const known_with_argument[] = {
-    "numa", "add-fd", "set", "global", "boot", "mem-path", "k", "audio", "audiodev", "fda", "fdb",
-    "hda", "hdb", "hdc", "hdd", "cdrom", "blockdev", "drive", "mtdblock", "sd", "pflash", "fsdev",
-    "virtfs", "iscsi", "usbdevice", "spice", "rotate", "vnc", "acpitable", "smbios", "netdev",
-    "tpmdev", "bios", "dtb", "compat", "fw_cfg", "debugcon", "overcommit", "dfilter", "seed", "L",
+    "numa", "add-fd", "set", "global", "mem-path", "k", "audio", "audiodev", "fda", "fdb",
+    "hda", "hdb", "hdc", "hdd", "cdrom", "mtdblock", "sd", "pflash", "fsdev",
+    "virtfs", "iscsi", "usbdevice", "spice", "rotate", "vnc", "acpitable",
+    "tpmdev", "bios", "dtb", "compat", "debugcon", "overcommit", "dfilter", "seed", "L",
     "xen-domid", "loadvm", "option-rom", "icount", "watchdog-action", "chroot", "runas", "sandbox",
-    "readconfig", "trace", "plugin", "dump-vmstate", "object", "qtest", "qtest-log", "prom-env",
+    "readconfig", "trace", "plugin", "dump-vmstate", "qtest", "qtest-log", "prom-env",
 };
 static const char *const known_alone[] = {
     "mem-prealloc", "audio-help", "snapshot", "usb", "portrait", "full-screen", "win2k-hack",

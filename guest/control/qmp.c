@@ -22,7 +22,7 @@ struct qmp {
 
 static struct qmp *sessions;
 
-static void send(struct qmp *q, struct json_object *message)
+static void send_message(struct qmp *q, struct json_object *message)
 {
     struct text text = {0};
     json_text(&text, message, q->pretty);
@@ -45,7 +45,7 @@ static void reply(struct qmp *q, struct json_object *value)
     json_object_object_add(message, "return", value);
     if (id)
         json_object_object_add(message, "id", id);
-    send(q, message);
+    send_message(q, message);
 }
 
 static void fail(struct qmp *q, const char *class, const char *sentence)
@@ -57,7 +57,7 @@ static void fail(struct qmp *q, const char *class, const char *sentence)
     if (id)
         json_object_object_add(message, "id", id);
     json_object_object_add(message, "error", error);
-    send(q, message);
+    send_message(q, message);
 }
 
 static void greet(struct qmp *q)
@@ -67,7 +67,7 @@ static void greet(struct qmp *q)
     json_object_object_add(body, "capabilities", json_object_new_array());
     json_object_object_add(message, "QMP", body);
     q->negotiated = false;
-    send(q, message);
+    send_message(q, message);
 }
 
 static int negotiate(struct qmp *q, struct json_object *arguments, struct err *err)
@@ -297,9 +297,38 @@ void qmp_event(const char *name, struct json_object *data)
         json_object_object_add(message, "event", json_object_new_string(name));
         if (data)
             json_object_object_add(message, "data", json_object_get(data));
-        send(q, message);
+        send_message(q, message);
     }
     json_object_put(data);
+}
+
+static void add_string(struct json_object *to, const char *key, const char *value)
+{
+    json_object_object_add(to, key, json_object_new_string(value ? value : ""));
+}
+
+static struct json_object *event_data(const struct vm_event *event)
+{
+    struct json_object *data = json_object_new_object();
+    switch (event->kind) {
+    case VM_EVENT_MIGRATION:
+        add_string(data, "status", event->reason);
+        break;
+    case VM_EVENT_GUEST_PANICKED: case VM_EVENT_GUEST_CRASHLOADED:
+        add_string(data, "action", event->action);
+        break;
+    case VM_EVENT_BLOCK_IO_ERROR:
+        add_string(data, "device", event->device);
+        json_object_object_add(data, "nospace", json_object_new_boolean(event->nospace));
+        add_string(data, "reason", event->reason);
+        add_string(data, "operation", event->operation);
+        add_string(data, "action", event->action);
+        break;
+    default:
+        json_object_object_add(data, "guest", json_object_new_boolean(event->guest));
+        add_string(data, "reason", event->reason);
+    }
+    return data;
 }
 
 void qmp_vm_event(const struct vm_event *event)
@@ -307,14 +336,9 @@ void qmp_vm_event(const struct vm_event *event)
     static const char *const names[] = {
         [VM_EVENT_STOP] = "STOP", [VM_EVENT_RESUME] = "RESUME", [VM_EVENT_RESET] = "RESET",
         [VM_EVENT_POWERDOWN] = "POWERDOWN", [VM_EVENT_SHUTDOWN] = "SHUTDOWN",
-        [VM_EVENT_MIGRATION] = "MIGRATION",
+        [VM_EVENT_MIGRATION] = "MIGRATION", [VM_EVENT_GUEST_PANICKED] = "GUEST_PANICKED",
+        [VM_EVENT_GUEST_CRASHLOADED] = "GUEST_CRASHLOADED", [VM_EVENT_BLOCK_IO_ERROR] = "BLOCK_IO_ERROR",
     };
-    struct json_object *data = event->reason ? json_object_new_object() : NULL;
-    if (event->kind == VM_EVENT_MIGRATION) {
-        json_object_object_add(data, "status", json_object_new_string(event->reason));
-    } else if (data) {
-        json_object_object_add(data, "guest", json_object_new_boolean(event->guest));
-        json_object_object_add(data, "reason", json_object_new_string(event->reason));
-    }
-    qmp_event(names[event->kind], data);
+    bool said = event->reason || event->action;
+    qmp_event(names[event->kind], said ? event_data(event) : NULL);
 }

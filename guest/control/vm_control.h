@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "guest/control/inventory.h"
 #include "guest/cpu/x86/state.h"
 #include "guest/machine/vm.h"
 #include "guest/mem/mem.h"
@@ -41,4 +42,5 @@ struct vm_control {
     bool kvm, kvm_present, one_instruction;
     unsigned vcpus, cores, threads;  // cores of a socket, threads of a core
     struct mem *memory, *ports;
+    struct inventory inventory;
 };

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "guest/control/device_types.h"
 #include "guest/control/options.h"
 
 static struct options o;
@@ -145,8 +146,10 @@ static void the_rest_is_understood(void **state)
     assert_null(parse("-no-reboot|-action|shutdown=pause,panic=none"));
     assert_int_equal(o.reboot, REBOOT_SHUTDOWN);
     assert_int_equal(o.shutdown, SHUTDOWN_PAUSE);
-    assert_null(parse("-device|isa-debug-exit,iobase=0xf4,iosize=0x04"));
-    assert_int_equal(o.debug_exit_base, 0xf4);
+    assert_null(parse("-nodefaults|-device|isa-debug-exit,iobase=0xf4,iosize=0x04"));
+    assert_int_equal(device_number(o.device[0].type, &o.device[0].properties, "iobase"), 0xf4);
+    assert_null(parse("-boot|order=cd,strict=on|-M|q35,i8042=off|-vga|none"));
+    assert_false(o.i8042);
 }
 
 // The first lines are those of QEMU 7.2, as it says them.

@@ -158,8 +158,17 @@ static void reads_no_more_while_replies_pile_up(void **state)
 
 static void events_reach_who_has_negotiated(void **state)
 {
-    struct vm_event event = {VM_EVENT_SHUTDOWN, true, "guest-shutdown"};
+    struct vm_event event = {.kind = VM_EVENT_SHUTDOWN, .guest = true, .reason = "guest-shutdown"};
+    struct vm_event error = {.kind = VM_EVENT_BLOCK_IO_ERROR, .device = "virtio0", .operation = "write",
+                             .action = "stop", .nospace = true, .reason = "No space left on device"};
+    struct vm_event panic = {.kind = VM_EVENT_GUEST_PANICKED, .action = "pause"};
     (void)state;
+    qmp_vm_event(&error);
+    assert_non_null(strstr(fake.sent, "\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"device\": \"virtio0\", \"nospace\": "
+                           "true, \"reason\": \"No space left on device\", \"operation\": \"write\", \"action\": "
+                           "\"stop\"}}\r\n"));
+    qmp_vm_event(&panic);
+    assert_non_null(strstr(fake.sent, "\"event\": \"GUEST_PANICKED\", \"data\": {\"action\": \"pause\"}}\r\n"));
     qmp_vm_event(&event);
     assert_non_null(strstr(fake.sent, "{\"timestamp\": {\"seconds\": "));
     assert_non_null(strstr(fake.sent, "\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": "
