@@ -95,7 +95,7 @@ int virtio_queue_start(struct virtio_queue *q, struct mem *memory, bool event_in
     assert(size && size <= VIRTIO_QUEUE_SIZE_MAX && !(size & (size - 1)));
     q->memory = memory;
     q->event_index = event_index;
-    q->broken = false;
+    q->broken = q->paused = false;
     q->in_flight = q->untold = 0;
     memset(q->heads, 0, sizeof q->heads);
     q->descriptors_host = ring_at(q, q->descriptors, size * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES, false);
@@ -235,6 +235,8 @@ int virtio_queue_pop(struct virtio_queue *q, struct virtio_chain *chain)
 {
     if (q->broken)
         return -EINVAL;
+    if (q->paused)
+        return 0;
     uint16_t ready = available_index(q) - q->next_available;
     if (!ready && q->kicks && virtio_queue_set_kicks(q, true))
         ready = available_index(q) - q->next_available;
@@ -309,7 +311,7 @@ bool virtio_queue_must_interrupt(struct virtio_queue *q)
 bool virtio_queue_set_kicks(struct virtio_queue *q, bool wanted)
 {
     q->kicks = wanted;
-    if (q->broken)
+    if (q->broken || q->paused)
         return false;
     if (q->event_index && wanted)
         publish(q, available_event(q), q->next_available);
@@ -320,7 +322,7 @@ bool virtio_queue_set_kicks(struct virtio_queue *q, bool wanted)
 
 bool virtio_queue_is_empty(struct virtio_queue *q)
 {
-    return q->broken || available_index(q) == q->next_available;
+    return q->broken || q->paused || available_index(q) == q->next_available;
 }
 
 unsigned virtio_chain_slice(const struct virtio_chain *chain, bool writable, uint64_t offset,

@@ -38,6 +38,7 @@ struct virtio_queue {
     uint8_t *descriptors_host, *available_host, *used_host;
     bool event_index;
     bool broken;           // also while it is not started
+    bool paused;           // gives nothing and asks for nothing, and leaves the rings alone
     bool kicks;            // wanted: whoever finds the queue empty has asked for the next one
     uint32_t untold;       // pushed since virtio_queue_must_interrupt was last asked
     uint32_t in_flight;    // popped and not pushed: at most size

@@ -45,6 +45,17 @@ static void stop_queues(struct virtio_device *vdev)
         virtio_queue_stop(&vdev->queue[i]);
 }
 
+// A back end may still come with something meanwhile (a frame), and finds queues that are empty.
+static void pause_queues(struct virtio_device *vdev, bool pause)
+{
+    for (unsigned i = 0; i < vdev->queue_count; i++) {
+        struct virtio_queue *q = &vdev->queue[i];
+        q->paused = pause;
+        if (!pause)
+            virtio_queue_set_kicks(q, q->kicks);
+    }
+}
+
 // Kicks from before it was active are covered by a look at every queue. A broken device is active too, and
 // is stopped like any other; its queues give nothing.
 static void activate(struct virtio_device *vdev)
@@ -79,7 +90,9 @@ void virtio_stopped(struct virtio_device *vdev)
 {
     assert(vdev->active && vdev->stopping);
     vdev->stopping = false;
-    if (!vdev->keeping) {
+    if (vdev->keeping) {
+        pause_queues(vdev, true);
+    } else {
         vdev->active = false;
         stop_queues(vdev);
         vdev->transport->stopped(vdev->transport);
@@ -164,8 +177,10 @@ static void resume(void *opaque)
     struct virtio_device *vdev = opaque;
     bool goes_on = vdev->suspended && vdev->active;
     vdev->suspended = false;
-    if (goes_on)
+    if (goes_on) {
+        pause_queues(vdev, false);
         vdev->ops->activate(vdev);
+    }
     answer(&vdev->bell);
     if (goes_on)
         kick(vdev, UINT64_MAX >> (64 - vdev->queue_count));

@@ -574,6 +574,8 @@ static void a_pause_waits_and_goes_on(void **state)
     settle();
     assert_int_equal(fake.held_count, 0);
     assert_int_equal(get(ISR, 1), 1);
+    assert_true(virtio_queue_is_empty(&fake.vdev.queue[0]));  // a back end that comes now
+    assert_false(virtio_queue_set_kicks(&fake.vdev.queue[0], true));
     device_resume(&f->dev);
     settle();
     assert_int_equal(fake.activations, 2);
