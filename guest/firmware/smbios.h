@@ -49,9 +49,9 @@ struct smbios_machine {
 // One table that a user gave whole: is it one? -EINVAL and a sentence.
 int smbios_check_table(const void *bytes, size_t size_bytes, struct err *err);
 
-// Writes the tables and, at the first 16 bytes that are free from SMBIOS_ENTRY on, their entry point, where
-// older kernels look for it. options may be null. -ENOSPC: they don't fit below 1 MiB and there is no other
-// room; -EINVAL.
+// Writes the tables, and at SMBIOS_ENTRY their entry point, where kernels that were started without UEFI
+// look for it (5.2). options may be null; its tables have been checked. -ENOSPC: they don't fit below 1 MiB,
+// and there is no other room.
 int smbios_load(const struct smbios_options *options, const struct smbios_machine *machine,
                 struct mem *memory, struct memory_map *map, struct err *err);
 enum { SMBIOS_ENTRY = MEMORY_BIOS_BASE + 0x40 };

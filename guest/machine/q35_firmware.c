@@ -61,6 +61,28 @@ static void set_up_keyboard(struct q35 *q)
     device_write(&q->i8042.dev, I8042_DATA, KEYBOARD_IRQ | SYSTEM | NO_MOUSE | TRANSLATE, 1);
 }
 
+// The machine's own words, under which guests know it. Who boots a kernel directly is its BIOS too.
+static int load_smbios(const struct q35 *q, struct memory_map *map, struct err *err)
+{
+    struct smbios_options options = q->config.smbios ? *q->config.smbios : (struct smbios_options){0};
+    struct x86_cpuid cpuid = x86_cpuid(q->engine->config.model, q->vm.states[0], 1, 0);
+    unsigned cores = q->config.cores ? q->config.cores : 1, threads = q->config.threads ? q->config.threads : 1;
+    struct smbios_machine machine = {
+        .manufacturer = "QEMU", .product = "Standard PC (Q35 + ICH9, 2009)", .version = q->config.name,
+        .ram_bytes = q->config.ram_bytes, .low_bytes = q->low_bytes,
+        .sockets = (q->config.vcpus + cores * threads - 1) / (cores * threads),
+        .cores = cores, .threads = threads, .cpuid_eax = cpuid.eax, .cpuid_edx = cpuid.edx,
+    };
+    memcpy(machine.uuid, q->config.uuid, sizeof machine.uuid);
+    if (!options.bios.asked) {
+        options.bios.asked = true;
+        options.bios.vendor = "Konuk";
+        options.bios.version = q->config.name;
+        options.bios.date = "04/01/2014";
+    }
+    return smbios_load(&options, &machine, q->memory, map, err);
+}
+
 int q35_load_kernel(struct q35 *q, struct err *err)
 {
     struct memory_map map;
@@ -74,5 +96,7 @@ int q35_load_kernel(struct q35 *q, struct err *err)
         rc = memory_map_set(&map, ECAM_BASE, ECAM_BYTES, MEMORY_RESERVED, err);
     if (rc == 0)
         rc = acpi_load(&acpi, q->memory, &map, &rsdp, err);
+    if (rc == 0)
+        rc = load_smbios(q, &map, err);
     return rc < 0 ? rc : boot_load(q->config.boot, q->memory, &map, rsdp, err);
 }
