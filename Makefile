@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make                the release build; programs under all their names in build/bin
-# make demo           boots Debian's stock kernel to a shell (^A x or `poweroff -f` ends it)
+# make demo           makes a Debian 12 guest, once, and boots it to a login (`poweroff` or ^A x ends it)
 # make check          everything that is tested; ends with one line `N passed, N failed`
 # make check-quick    layers, unit tests and short fuzzing, in less than three minutes
 # make fuzz           each fuzzer for FUZZ_SECONDS (600), adding to the corpora in tests/fuzz/corpus
