@@ -120,7 +120,7 @@ static int sync_if_asked(struct file *f, const struct block_request *r)
 // the guest may change them meanwhile.
 static int write_head(struct file *f, struct block_request *r)
 {
-    uint8_t head[PROBE_BYTES];
+    uint8_t head[PROBE_BYTES] = {0};
     size_t used = 0;
     for (unsigned i = 0; i < r->iov_count && used < sizeof head; i++) {
         size_t n = r->iov[i].iov_len < sizeof head - used ? r->iov[i].iov_len : sizeof head - used;

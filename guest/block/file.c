@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "guest/block/blocking.h"
 #include "guest/block/probe.h"
 #include "guest/block/ring.h"
 #include "guest/block/workers.h"
@@ -74,6 +75,33 @@ static bool writes_guessed_head(const struct file *f, const struct block_request
     return f->guessed && r->operation == BLOCK_WRITE && r->offset_bytes < PROBE_BYTES;
 }
 
+// A small write that needn't be durable is a copy to the page cache, over before another thread would have
+// woken up; and most filesystems can't do it for a ring without a thread. So it is done at once, except
+// while it might sleep: beside a flush, and for a while after one that took long (a host makes
+// those wait that write faster than its disks).
+enum { WRITE_NOW_BYTES = 65536, WRITE_LONG_NS = 2000000, WRITE_SHY_NS = 100000000 };
+
+static bool writes_cache(const struct file *f, const struct block_request *r)
+{
+    return r->operation == BLOCK_WRITE && !f->direct && !f->write_through && !(r->flags & BLOCK_FUA);
+}
+
+static bool may_write_now(const struct file *f, const struct block_request *r)
+{
+    return f->ring && writes_cache(f, r) && r->size_bytes <= WRITE_NOW_BYTES && !f->detect_zeroes &&
+           !f->flushes && r->begin_ns >= f->shy_until_ns;
+}
+
+static int write_now(struct file *f, struct block_request *r)
+{
+    uint64_t begin_ns = uv_hrtime();
+    int result = blocking_run(f, r);
+    uint64_t end_ns = uv_hrtime();
+    if (end_ns - begin_ns > WRITE_LONG_NS)
+        f->shy_until_ns = end_ns + WRITE_SHY_NS;
+    return result;
+}
+
 static bool may_start(const struct file *f, const struct block_request *r)
 {
     if (f->alone || f->running >= FILE_RUNNING_MAX)
@@ -85,7 +113,8 @@ static void start(struct file *f, struct block_request *r)
 {
     f->running++;
     f->alone = r->marks & FILE_ALONE;
-    bool by_worker = r->marks || writes_guessed_head(f, r);
+    f->flushes += r->operation == BLOCK_FLUSH;
+    bool by_worker = r->marks || writes_guessed_head(f, r) || writes_cache(f, r);
     if (f->ring && !by_worker && ring_takes(r))
         ring_submit(f->ring, r);
     else
@@ -124,8 +153,11 @@ static void file_submit(struct block *b, struct block_request *r)
     struct file *f = file_of(b);
     r->result = check(f, r);
     if (!r->result && !has_nothing_to_do(f, r)) {
-        submit(f, r);
-        return;
+        if (!may_write_now(f, r)) {
+            submit(f, r);
+            return;
+        }
+        r->result = write_now(f, r);
     }
     r->next = f->instant;
     f->instant = r;
@@ -136,6 +168,7 @@ void file_done(struct block_request *r, int result)
 {
     struct file *f = file_of(r->block);
     f->running--;
+    f->flushes -= r->operation == BLOCK_FLUSH;
     f->alone = false;
     block_finish(r, result);
     start_waiting(f);

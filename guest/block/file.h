@@ -3,9 +3,9 @@
 // A raw image: a regular file or a block device of the host, byte for byte the guest's disk. Private to this
 // folder.
 //
-// Reads, writes and flushes go to an io_uring where the kernel has one for us; whatever else there is, and
-// all of it otherwise, to worker threads (workers.h), which may block. What a ring has done in part,
-// a worker finishes.
+// Reads, flushes and writes that must reach the disk go to an io_uring where the kernel has one for us; small
+// writes to the page cache are done at once; whatever else there is, and all of it without a ring, goes to
+// worker threads (workers.h), which may block. What a ring has done in part, a worker finishes.
 //
 // With O_DIRECT, requests that do not fit the file's alignment go through the page cache, by a second
 // descriptor. The page cache and direct writes to the same page don't agree while both are under way, so
@@ -31,8 +31,9 @@ struct file {
 
     // I/O thread. Requests that wait for their turn, and those that had nothing to do.
     struct block_request *waiting, *waiting_last, *instant;
-    unsigned running;
+    unsigned running, flushes;
     bool alone;
+    uint64_t shy_until_ns;  // CLOCK_MONOTONIC, as a request's begin
     // What was submitted in a turn of the loop leaves at its end; `again` keeps the loop from sleeping.
     uv_check_t turn_end;
     uv_idle_t again;
