@@ -58,6 +58,9 @@ static int take_file(const char *path, struct err *err)
     if (!bytes)
         return err_set(err, -errno, "Cannot read SMBIOS file %s", path);
     files[file_count++] = bytes;
+    int rc = smbios_check_table(bytes, size_bytes, err);
+    if (rc < 0)
+        return rc;
     smbios.table[smbios.tables].bytes = bytes;
     smbios.table[smbios.tables++].size_bytes = size_bytes;
     return 0;
