@@ -83,20 +83,21 @@ static uint64_t ecam_wanted(struct pci_host *h, uint64_t *size_bytes)
 
 static void hide_ecam(struct pci_host *h)
 {
-    if (mem_remove(h->bus->root->memory, GPA(h->ecam_base)) == 0)
-        h->ecam_seen = false;
-    else
+    int rc = mem_remove(h->bus->root->memory, GPA(h->ecam_base));
+    h->ecam_seen = rc < 0;
+    h->ecam_refused = rc == -EAGAIN;
+    if (rc < 0)
         log_guest("pci", "ECAM moves faster than readers let go");
 }
 
 static void show_ecam(struct pci_host *h, uint64_t base, uint64_t size_bytes)
 {
     struct err err;
-    if (mem_add_io(h->bus->root->memory, GPA(base), size_bytes, &ecam_ops, h, "pcie-mmcfg-mmio", &err) < 0) {
+    int rc = mem_add_io(h->bus->root->memory, GPA(base), size_bytes, &ecam_ops, h, "pcie-mmcfg-mmio", &err);
+    h->ecam_seen = rc == 0;
+    h->ecam_refused = rc == -EAGAIN;
+    if (rc < 0)
         log_guest("pci", "ECAM not seen: %s", err.text);
-        return;
-    }
-    h->ecam_seen = true;
     h->ecam_base = base;
     h->ecam_bytes = size_bytes;
 }
@@ -104,6 +105,7 @@ static void show_ecam(struct pci_host *h, uint64_t base, uint64_t size_bytes)
 // What mem refuses for a moment is tried again at the next configuration write.
 static void update_ecam(struct pci_host *h)
 {
+    h->ecam_refused = false;
     uint64_t size_bytes, base = ecam_wanted(h, &size_bytes);
     if (h->ecam_seen && (base != h->ecam_base || size_bytes != h->ecam_bytes))
         hide_ecam(h);
@@ -276,9 +278,10 @@ int pci_host_set_ecam(struct pci_host *host, uint64_t base, struct err *err)
 {
     pci_host_write(host, PCIEXBAR + 4, base >> 32, 4);
     pci_host_write(host, PCIEXBAR, (uint32_t)base | PCIEXBAR_ENABLE, 4);
-    if (!host->ecam_seen)
+    while (host->ecam_refused) {
         pci_root_settle(host->bus->root);
-    pci_host_write(host, PCIEXBAR, (uint32_t)base | PCIEXBAR_ENABLE, 4);
+        pci_host_write(host, PCIEXBAR, (uint32_t)base | PCIEXBAR_ENABLE, 4);
+    }
     if (!host->ecam_seen || host->ecam_base != base)
         return err_set(err, -EBUSY, "PCI: the configuration window at %#llx overlaps something",
                        (unsigned long long)base);

@@ -30,6 +30,7 @@ struct pci_host {
 
     bool ecam_seen;      // and where
     uint64_t ecam_base, ecam_bytes;
+    bool ecam_refused;   // mem said -EAGAIN
 };
 
 // Plugs the bridge at 00:00.0 of bus, which is a root bus. cf9 is lent; null: none.

@@ -129,6 +129,16 @@ static void ecam_does_not_hide_ram(void **state)
     assert_int_equal(mem_read(t.memory, GPA(ECAM), 4), 0x29c08086);
 }
 
+static void ecam_waits_where_a_guest_would_not(void **state)
+{
+    (void)state;
+    tree_put(&t, 0, CARD, COMMAND, PCI_COMMAND_MEMORY, 2);
+    for (unsigned i = 0; i < 2 * MEM_OLD_ARRAYS; i++)
+        tree_put(&t, 0, CARD, 0x10, 0xe0000000 + (i & 1) * 0x10000, 4);
+    assert_int_equal(pci_host_set_ecam(&t.host, ECAM, NULL), 0);
+    assert_int_equal(mem_read(t.memory, GPA(CARD_ECAM), 4), 0x10501af4);
+}
+
 static void a_reset_takes_ecam_away(void **state)
 {
     (void)state;
@@ -196,6 +206,29 @@ static void windows_let_bars_through(void **state)
     tree_put(&t, 0, PORT, COMMAND, PCI_COMMAND_IO, 2);
     assert_false(sees(t.memory, 0xe0100000));
     assert_true(sees(t.ports, 0xdfe0));
+}
+
+static unsigned masters_told;
+
+static void note_master(struct pci_function *f, unsigned reg, unsigned size_bytes)
+{
+    masters_told += reg == PCI_COMMAND && size_bytes == 2 && pci_is_bus_master(f);
+}
+
+// A device that cuts off its DMA hears of its bridge's command register as of its own.
+static void who_is_behind_hears_of_it(void **state)
+{
+    (void)state;
+    static const struct pci_config_ops ops = {.written = note_master};
+    open_port();
+    t.card[1].pci.config_ops = &ops;
+    masters_told = 0;
+    tree_put(&t, 0, PORT, COMMAND, 3, 2);
+    assert_int_equal(masters_told, 0);
+    tree_put(&t, 0, PORT, COMMAND, 7, 2);
+    assert_int_equal(masters_told, 1);
+    tree_put(&t, 0, PORT, COMMAND, 7, 2);
+    assert_int_equal(masters_told, 1);
 }
 
 static void the_port_forwards_messages(void **state)
@@ -335,8 +368,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_address_port_takes_double_words), TEST(one_byte_in_the_middle_is_anothers),
         TEST(the_data_port_reaches_parts), TEST(nobody_reads_all_ones), TEST(ecam_is_a_page_a_function),
-        TEST(ecam_moves_and_shrinks), TEST(ecam_does_not_hide_ram), TEST(a_reset_takes_ecam_away),
-        TEST(numbers_lead_behind_the_port), TEST(windows_let_bars_through), TEST(the_port_forwards_messages),
+        TEST(ecam_moves_and_shrinks), TEST(ecam_does_not_hide_ram), TEST(ecam_waits_where_a_guest_would_not),
+        TEST(a_reset_takes_ecam_away),
+        TEST(numbers_lead_behind_the_port), TEST(windows_let_bars_through), TEST(the_port_forwards_messages), TEST(who_is_behind_hears_of_it),
         TEST(the_port_says_what_is_behind), TEST(a_bus_is_reset_by_its_port), TEST(ports_behind_ports),
         TEST(pirqs_are_led_to_isa), TEST(reserved_isa_interrupts_are_left_alone),
         TEST(loading_drives_routed_wires), TEST(the_lpc_bridge_shows_where_power_management_is),
