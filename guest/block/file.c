@@ -86,6 +86,14 @@ static bool writes_cache(const struct file *f, const struct block_request *r)
     return r->operation == BLOCK_WRITE && !f->direct && !f->write_through && !(r->flags & BLOCK_FUA);
 }
 
+// A ring would copy it on this thread, while a worker does that beside others.
+enum { READ_LARGE_BYTES = 262144 };
+
+static bool reads_much_of_cache(const struct file *f, const struct block_request *r)
+{
+    return r->operation == BLOCK_READ && !f->direct && r->size_bytes >= READ_LARGE_BYTES;
+}
+
 static bool may_write_now(const struct file *f, const struct block_request *r)
 {
     return f->ring && writes_cache(f, r) && r->size_bytes <= WRITE_NOW_BYTES && !f->detect_zeroes &&
@@ -114,7 +122,7 @@ static void start(struct file *f, struct block_request *r)
     f->running++;
     f->alone = r->marks & FILE_ALONE;
     f->flushes += r->operation == BLOCK_FLUSH;
-    bool by_worker = r->marks || writes_guessed_head(f, r) || writes_cache(f, r);
+    bool by_worker = r->marks || writes_guessed_head(f, r) || writes_cache(f, r) || reads_much_of_cache(f, r);
     if (f->ring && !by_worker && ring_takes(r))
         ring_submit(f->ring, r);
     else
