@@ -379,7 +379,7 @@ static int use_drive_rest(struct keyvals *kv, struct option_drive *d, struct err
 int option_drive(struct options *o, const char *argument, struct err *err)
 {
     struct keyvals kv;
-    struct option_drive *d;
+    struct option_drive *d = NULL;
     int rc = keyvals_parse(&kv, argument, NULL, err);
     if (rc < 0)
         return rc;
@@ -514,7 +514,7 @@ static int use_blockdev(struct options *o, struct keyvals *kv, struct option_dri
 int option_blockdev(struct options *o, const char *argument, struct err *err)
 {
     struct keyvals kv;
-    struct option_drive *d;
+    struct option_drive *d = NULL;
     if (options_is_help(argument))
         return err_set(err, -EINVAL, "Help is not available for this option");
     int rc = keyvals_parse_any(&kv, argument, "driver", err);
