@@ -42,7 +42,8 @@ struct items {
     struct item item[PCI_DEVFNS * (PCI_BARS + 1)];
 };
 
-static uint32_t get(const struct setup *s, const struct bus *bus, unsigned devfn, unsigned reg, unsigned size_bytes)
+static uint32_t get(const struct setup *s, const struct bus *bus, unsigned devfn, unsigned reg,
+                    unsigned size_bytes)
 {
     struct pci_function *f = pci_bus_find(s->root, bus->number, devfn);
     return f ? pci_config_read(f, reg, size_bytes) : UINT32_MAX;

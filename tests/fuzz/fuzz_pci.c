@@ -11,7 +11,8 @@
 
 static struct tree t;
 
-enum step_kind { PORTS, ECAM_ACCESS, BAR_ACCESS, CONFIG_DIRECT, INTERRUPT, FORGE, RESET, SETUP, SETTLE };
+enum { PORTS, ECAM_ACCESS, BAR_ACCESS, CONFIG, INTERRUPT, FORGE, RESET, SETUP, SETTLE,
+                 QUIESCENT, STARTED, KINDS = 16 };
 
 static struct pci_function *functions(unsigned n)
 {
@@ -49,10 +50,11 @@ static void step_bar(struct steps *s)
     const struct pci_bar *bar = &t.card[which & 1].pci.bar[(which >> 1) % PCI_BARS];
     uint64_t base = bar->seen ? bar->seen_at : take(s, 8) >> (take(s, 1) & 63);
     bool io = bar->kind == PCI_BAR_IO;
-    access_memory(s, io ? t.ports : t.memory, (base + take(s, 2) % (CARD_HIGH_BYTES + 8)) & (io ? 0xffff : ~0ull));
+    uint64_t at = base + take(s, 2) % (CARD_HIGH_BYTES + 8);
+    access_memory(s, io ? t.ports : t.memory, io ? at & 0xffff : at);
 }
 
-// Where most happens: headers.
+// Headers, most of the time.
 static void step_config(struct steps *s)
 {
     static const uint16_t devices[] = {PCI_DEVFN(2, 0), PCI_DEVFN(4, 0), PCI_DEVFN(31, 0), 0};
@@ -85,13 +87,15 @@ static void step_reset(struct steps *s)
 }
 
 static const struct pci_setup ranges = {
-    .io = {0xc000, 0x4000}, .memory32 = {0xe0000000, 0x10000000}, .memory64 = {UINT64_C(1) << 33, UINT64_C(1) << 35},
+    .io = {0xc000, 0x4000},
+    .memory32 = {0xe0000000, 0x10000000},
+    .memory64 = {UINT64_C(1) << 33, UINT64_C(1) << 35},
 };
 
 static void one_step(struct steps *s)
 {
     unsigned opcode = take(s, 1);
-    switch (opcode % 16) {
+    switch (opcode % KINDS) {
     case PORTS: step_ports(s); break;
     case ECAM_ACCESS: step_ecam(s); break;
     case BAR_ACCESS: step_bar(s); break;
@@ -100,9 +104,10 @@ static void one_step(struct steps *s)
     case RESET: step_reset(s); break;
     case SETUP: pci_setup(&t.bus, &ranges, NULL); break;
     case SETTLE: pci_root_settle(&t.root); break;
-    case SETTLE + 1: mem_quiescent(); break;
-    case SETTLE + 2: device_started(&t.host.dev); break;
-    default: step_config(s); break;
+    case QUIESCENT: mem_quiescent(); break;
+    case STARTED: device_started(&t.host.dev); break;
+    case CONFIG:
+    default: step_config(s); break;  // most of what happens
     }
 }
 

@@ -177,7 +177,8 @@ static inline void tree_init(struct tree *t)
     tree_wires(t, &lines);
     t->msi.sink.send = log_msi;
     ich9_lpc_init(&t->lpc, &lines, 0x600);
-    t->root = (struct pci_root){.memory = t->memory, .ports = t->ports, .msi = &t->msi.sink, .reset_bus = note_reset};
+    t->root = (struct pci_root){.memory = t->memory, .ports = t->ports, .msi = &t->msi.sink,
+                                .reset_bus = note_reset};
     for (unsigned i = 0; i < PCI_PIRQS; i++)
         t->root.intx[i] = ich9_lpc_pirq(&t->lpc, i);
     pci_bus_init(&t->bus, &t->root, NULL);

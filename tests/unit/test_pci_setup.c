@@ -8,7 +8,9 @@
 
 static struct tree t;
 static const struct pci_setup ranges = {
-    .io = {0xc000, 0x4000}, .memory32 = {0xc0000000, 0x20000000}, .memory64 = {UINT64_C(1) << 33, UINT64_C(1) << 35},
+    .io = {0xc000, 0x4000},
+    .memory32 = {0xc0000000, 0x20000000},
+    .memory64 = {UINT64_C(1) << 33, UINT64_C(1) << 35},
 };
 enum { CARD = PCI_DEVFN(2, 0), PORT = PCI_DEVFN(4, 0) };
 
