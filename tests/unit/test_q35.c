@@ -357,6 +357,193 @@ static void a_snapshot_that_fails_leaves_the_guest_running(void **state)
     vm_stop(vm, VM_PAUSED);
 }
 
+// A device with work of its own, which must stand still whenever the machine does.
+struct worker {
+    struct device dev;
+    bool quiesced;
+    unsigned resets, resumes, finished;
+};
+static struct worker worker;
+
+static void worker_reset(struct device *dev)
+{
+    assert_true(((struct worker *)dev)->quiesced);
+    ((struct worker *)dev)->resets++;
+}
+static int worker_loaded(struct device *dev, struct err *err) { (void)dev, (void)err; return 0; }
+static void worker_started(struct device *dev) { assert_true(((struct worker *)dev)->quiesced); }
+static void worker_quiesce(struct device *dev)
+{
+    assert_false(((struct worker *)dev)->quiesced);
+    assert_true(vcpu_is_paused(vm->vcpu[0]) && vcpu_is_paused(vm->vcpu[1]));
+    ((struct worker *)dev)->quiesced = true;
+}
+static void worker_resume(struct device *dev)
+{
+    assert_true(((struct worker *)dev)->quiesced);
+    ((struct worker *)dev)->quiesced = false;
+    ((struct worker *)dev)->resumes++;
+}
+static void worker_finish(void *dev)
+{
+    assert_true(((struct worker *)dev)->quiesced);
+    ((struct worker *)dev)->finished++;
+}
+static const struct device_ops worker_ops = {
+    .name = "worker", .reset = worker_reset, .loaded = worker_loaded, .started = worker_started,
+    .quiesce = worker_quiesce, .resume = worker_resume};
+
+static int setup_worker(void **state)
+{
+    struct err err = {0};
+    setup(state);
+    worker = (struct worker){.dev.ops = &worker_ops, .quiesced = true};
+    pthread_mutex_init(&worker.dev.lock, NULL);
+    return q35_add_device(machine, "worker", &worker.dev, worker_finish, &err);
+}
+
+static int teardown_worker(void **state)
+{
+    teardown(state);
+    assert_int_equal(worker.finished, 1);
+    return 0;
+}
+
+static void devices_stand_still_with_the_machine(void **state)
+{
+    (void)state;
+    vm_cont(vm, NULL);
+    assert_false(worker.quiesced);
+    vm_hold(vm);
+    assert_true(worker.quiesced);
+    vm_release(vm);
+    assert_false(worker.quiesced);
+    vm_reset(vm, false, "host-qmp-system-reset");
+    assert_false(worker.quiesced);
+    assert_int_equal(worker.resets, 1);
+    vm_stop(vm, VM_PAUSED);
+    assert_true(worker.quiesced);
+    vm_reset(vm, false, "host-qmp-system-reset");
+    assert_true(worker.quiesced);
+    assert_int_equal(worker.resets, 2);
+    assert_int_equal(worker.resumes, 3);
+}
+
+static void a_failed_save_lets_devices_go_on(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    vm_cont(vm, NULL);
+    assert_true(vm_migrate(vm, "file:/nowhere/at/all", &err) < 0);
+    assert_false(worker.quiesced);
+}
+
+static void a_disk_error_stops_until_cont(void **state)
+{
+    char device[] = "disk0";
+    (void)state;
+    vm_cont(vm, NULL);
+    vm_post_event(vm, &(struct vm_event){.kind = VM_EVENT_BLOCK_IO_ERROR, .device = device,
+                                         .reason = "No space left on device", .nospace = true});
+    vm_io_error(vm);
+    vm_io_error(vm);
+    device[0] = 0;
+    run_loop();
+    assert_string_equal(told, "resume io-error:No space left on device stop ");
+    assert_string_equal(vm_state_name(vm->state), "io-error");
+    assert_true(worker.quiesced);
+    assert_int_equal(vm_cont(vm, NULL), 0);
+    assert_false(worker.quiesced);
+    vm_stop(vm, VM_PAUSED);
+    vm_io_error(vm);
+    run_loop();
+    assert_int_equal(vm->state, VM_PAUSED);
+}
+
+static void note(void *opaque) { *(bool *)opaque = worker.quiesced; }
+
+static void what_must_not_be_seen_is_done_while_all_stand_still(void **state)
+{
+    bool still = false;
+    (void)state;
+    vm_cont(vm, NULL);
+    vm_post_held(vm, note, &still);
+    run_loop();
+    assert_true(still && !worker.quiesced);
+    vm_stop(vm, VM_PAUSED);
+    still = false;
+    vm_post_held(vm, note, &still);
+    run_loop();
+    assert_true(still && worker.quiesced);
+    assert_string_equal(told, "resume stop ");
+}
+
+static void names_of_devices_are_unique(void **state)
+{
+    struct err err = {0};
+    char name[16];
+    (void)state;
+    assert_int_equal(q35_add_device(machine, "worker", &worker.dev, NULL, &err), -EEXIST);
+    assert_int_equal(q35_add_device(machine, "", &worker.dev, NULL, &err), -EINVAL);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "many/%u", i);
+        assert_int_equal(q35_add_device(machine, name, &q35_fw_cfg(machine)->dev, NULL, &err), 0);
+    }
+}
+
+static void panic(enum vm_panic action, bool no_shutdown)
+{
+    vm->config.panic = action;
+    vm->config.shutdown_pauses = no_shutdown;
+    vm_cont(vm, NULL);
+    told[0] = 0;
+    power_request(&vm->power, POWER_PANICKED, 0);
+    run_loop();
+}
+
+static void a_panic_does_what_was_asked_for(void **state)
+{
+    (void)state;
+    panic(VM_PANIC_NONE, false);
+    assert_string_equal(told, "panicked ");
+    assert_int_equal(vm->state, VM_RUNNING);
+    panic(VM_PANIC_PAUSE, false);
+    assert_string_equal(told, "panicked stop ");
+    assert_string_equal(vm_state_name(vm->state), "guest-panicked");
+    panic(VM_PANIC_SHUTDOWN, true);
+    assert_string_equal(told, "panicked stop ");
+    panic(VM_PANIC_EXIT_FAILURE, false);
+    assert_string_equal(told, "panicked stop shutdown:guest-panic ");
+    assert_true(vm->ending);
+    assert_int_equal(vm->exit_status, EXIT_FAILURE);
+}
+
+static void a_full_machine_has_what_qemu_has(void **state)
+{
+    struct q35_config config = config_of(64 << 20);
+    config.i8042 = true;
+    config.pvpanic = (struct q35_pvpanic){true, 0x505, 3};
+    assert_int_equal(set_up_with(config), 0);
+    out8(0x64, 0xaa);
+    assert_int_equal(in8(0x60), 0x55);
+    assert_int_equal(in8(0x505), 3);
+    mem_write(q35_ports(machine), GPA(0x510), 0, 2);
+    assert_int_equal(in8(0x511), 'Q');
+    mem_write(q35_ports(machine), GPA(0xcf8), 0x8000f800, 4);
+    assert_int_equal(mem_read(q35_ports(machine), GPA(0xcfc), 4), 0x29188086);
+    out8(0xcf9, 0x02);
+    assert_int_equal(in8(0xcf9), 0x02);
+    assert_non_null(q35_i8042(machine));
+    vm_cont(vm, NULL);
+    told[0] = 0;
+    out8(0x505, 2);
+    out8(0x64, 0xfe);
+    run_loop();
+    assert_string_equal(told, "crashloaded reset:guest-reset ");
+    teardown(state);
+}
+
+#define WORKER(name) cmocka_unit_test_setup_teardown(name, setup_worker, teardown_worker)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -376,6 +563,13 @@ int main(void)
         cmocka_unit_test(large_memory_goes_on_at_4_gib),
         TEST(a_snapshot_continues_in_another_machine),
         TEST(a_snapshot_that_fails_leaves_the_guest_running),
+        WORKER(devices_stand_still_with_the_machine),
+        WORKER(a_failed_save_lets_devices_go_on),
+        WORKER(a_disk_error_stops_until_cont),
+        WORKER(what_must_not_be_seen_is_done_while_all_stand_still),
+        WORKER(names_of_devices_are_unique),
+        TEST(a_panic_does_what_was_asked_for),
+        cmocka_unit_test(a_full_machine_has_what_qemu_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
