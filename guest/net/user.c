@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "guest/net/packet.h"
@@ -65,9 +66,17 @@ static void fill_checksum(uint8_t *bytes, const struct net_frame *frame, const s
 // limit. A guest that has too many gets no more; UDP sockets go when nothing has used them for minutes.
 static bool opens_too_many(const struct user *u, const struct net_packet *p)
 {
-    if (u->sockets < USER_SOCKETS_MAX)
+    if (u->sockets < u->sockets_max)
         return false;
     return p->protocol != NET_PROTOCOL_TCP || p->tcp_flags & NET_TCP_SYN;
+}
+
+static unsigned sockets_max(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / 2 > USER_SOCKETS_MAX)
+        return USER_SOCKETS_MAX;
+    return files.rlim_cur / 2;
 }
 
 static void send_frame(struct net *net, const struct net_frame *frame)
@@ -79,7 +88,7 @@ static void send_frame(struct net *net, const struct net_frame *frame)
     net_gather(frame, u->frame, frame->size_bytes);
     if (net_parse(u->frame, frame->size_bytes, &p)) {
         if (opens_too_many(u, &p)) {
-            log_guest("net", "%s: more than %u sockets", u->net.id, USER_SOCKETS_MAX);
+            log_guest("net", "%s: more than %u sockets", u->net.id, u->sockets_max);
             return;
         }
         raise_mss(u, u->frame, frame, &p);
@@ -257,6 +266,7 @@ struct net *net_user_open(const struct net_user_config *config, const char *id, 
     u->address = address;
     u->restricted = config->restricted;
     u->waiting_end = &u->waiting;
+    u->sockets_max = sockets_max();
     struct opening opening = {u, config, err, 0};
     io_thread_call(thread, open_inside, &opening);
     if (opening.rc == 0)

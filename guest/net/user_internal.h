@@ -14,7 +14,7 @@ enum {
     USER_LINK_BYTES_MAX = 65521,    // the largest packet that libslirp works with
     USER_RAISED_MSS = 32768,        // and the largest TCP segment
     USER_WAITING_BYTES_MAX = 2 << 20,  // frames for a card without room
-    USER_SOCKETS_MAX = 2048,
+    USER_SOCKETS_MAX = 2048,        // and no more than half the process may open
 };
 
 // A socket of libslirp's.
@@ -49,7 +49,7 @@ struct user {
     bool changed;                 // libslirp may wait for others than before
     bool any_ready, timed_out;
     struct user_socket **socket;  // by descriptor
-    unsigned sockets_room, sockets;
+    unsigned sockets_room, sockets, sockets_max;
     struct user_socket *all;
     unsigned fill;
     unsigned handles;             // of libuv's, not closed yet
