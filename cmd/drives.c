@@ -48,8 +48,9 @@ static void describe(struct drive *d)
 {
     struct option_drive *o = d->option;
     struct option_drive *file = o->file ? o->file : o;
+    snprintf(d->node, sizeof d->node, "#block%03u", count);
     d->entry = (struct inventory_disk){
-        .device = o->blockdev ? "" : o->id, .node = o->blockdev ? o->id : NULL, .block = d->block,
+        .device = o->blockdev ? "" : o->id, .node = o->blockdev ? o->id : d->node, .block = d->block,
         .format = "raw", .filename = file->config.path, .cache = o->config.cache,
         .detect_zeroes = o->config.detect_zeroes,
     };

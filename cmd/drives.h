@@ -12,7 +12,7 @@ struct drive {
     struct block *block;
     struct io_thread *thread;
     bool taken;  // a device uses it
-    char qdev[128];
+    char qdev[128], node[32];  // node: for monitors, where the option names none
     struct inventory_disk entry;
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guest/control/hmp.h"
+#include "guest/control/hmp_devices.h"
 
 void hmp_say(struct hmp *hmp, const char *format, ...)
 {
@@ -114,6 +115,8 @@ static const struct hmp_command commands[] = {
     {"cont", "c", "", "resume the guest", cont},
     {"gdbserver", NULL, "[device]", "wait for gdb there (tcp::1234), or no longer ('none')", gdbserver},
     {"help", "?", "[cmd]", "show this", help},
+    {"hostfwd_add", NULL, "[netdev] [tcp|udp]:[addr]:port-[addr]:port", "forward a port to the guest", hmp_hostfwd_add},
+    {"hostfwd_remove", NULL, "[netdev] [tcp|udp]:[addr]:port", "forward it no longer", hmp_hostfwd_remove},
     {"info", NULL, "[subcommand]", "show the state of something", hmp_info},
     {"migrate", NULL, "[-d] uri", "save the guest to file:PATH", migrate},
     {"migrate_incoming", NULL, "uri", "continue a saved guest after -incoming defer", migrate_incoming},

@@ -6,6 +6,7 @@
 
 #include "guest/chr/backend.h"
 #include "guest/control/hmp.h"
+#include "guest/control/hmp_devices.h"
 #include "guest/control/options.h"
 #include "guest/control/uuid.h"
 
@@ -126,15 +127,21 @@ static void info_migrate(struct hmp *hmp, const char *arguments)
 }
 
 static const struct hmp_command infos[] = {
+    {"block", NULL, "[-n|-v] [device]", "show the disks", hmp_info_block},
+    {"blockstats", NULL, "", "show how much was read and written", hmp_info_blockstats},
     {"chardev", NULL, "", "show the character devices", info_chardev},
     {"cpus", NULL, "", "show the vCPUs", info_cpus},
+    {"iothreads", NULL, "", "show the I/O threads", hmp_info_iothreads},
     {"jit", NULL, "", "show what the engine has counted", info_jit},
     {"kvm", NULL, "", "show whether KVM runs the vCPUs", info_kvm},
     {"migrate", NULL, "", "show how saving goes", info_migrate},
     {"mtree", NULL, "", "show the address spaces", info_mtree},
+    {"network", NULL, "", "show the networks", hmp_info_network},
+    {"pci", NULL, "", "show the PCI devices", hmp_info_pci},
     {"name", NULL, "", "show the guest's name", info_name},
     {"registers", NULL, "[-a|vcpu]", "show a vCPU's registers", info_registers},
     {"status", NULL, "", "show whether the guest runs", info_status},
+    {"usernet", NULL, "", "show the connections of user networks", hmp_info_usernet},
     {"uuid", NULL, "", "show the guest's UUID", info_uuid},
     {"version", NULL, "", "show the version", info_version},
 };

@@ -18,7 +18,7 @@ struct i8042;
 
 struct inventory_disk {
     const char *device;    // of -drive: "virtio0"; empty for a node of -blockdev
-    const char *node;      // its name; null: it has none
+    const char *node;      // its name; "#block000" where the user gave none
     const char *qdev;      // the QOM path of its front; null: no device uses it
     struct block *block;
     const char *format, *filename;

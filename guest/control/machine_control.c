@@ -133,9 +133,18 @@ static void gdb_kill(void *opaque)
     vm_shutdown(((struct machine_control *)opaque)->vm, false, "host-ui");
 }
 
+// A guest that goes on tries again what had failed.
+static void forget_errors(struct machine_control *m)
+{
+    for (struct inventory_disk *d = m->control.inventory.disks; d; d = d->next)
+        __atomic_store_n(&d->io_error, 0, __ATOMIC_RELAXED);
+}
+
 static void on_event(struct vm_listener *listener, const struct vm_event *event)
 {
     struct machine_control *m = container_of(listener, struct machine_control, listener);
+    if (event->kind == VM_EVENT_RESUME)
+        forget_errors(m);
     qmp_vm_event(event);
     // A debug event has a call of its own, which names the vCPU.
     if (event->kind == VM_EVENT_STOP && m->gdb && m->vm->state != VM_DEBUG)

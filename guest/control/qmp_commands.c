@@ -9,6 +9,7 @@
 #include "guest/control/hmp.h"
 #include "guest/control/options.h"
 #include "guest/control/qmp.h"
+#include "guest/control/qmp_devices.h"
 #include "guest/control/uuid.h"
 
 #ifndef KONUK_VERSION
@@ -282,6 +283,11 @@ static const struct qmp_command commands[] = {
     {"query-cpus-fast", query_cpus_fast, ""},
     {"query-chardev", query_chardev, ""},
     {"query-migrate", query_migrate, ""},
+    {"query-block", qmp_query_block, ""},
+    {"query-blockstats", qmp_query_blockstats, ""},
+    {"query-named-block-nodes", qmp_query_named_block_nodes, "flat:b?"},
+    {"query-iothreads", qmp_query_iothreads, ""},
+    {"query-pci", qmp_query_pci, ""},
     {"stop", stop, ""},
     {"cont", cont, ""},
     {"system_reset", system_reset, ""},
