@@ -174,6 +174,7 @@ bool code_store(struct code *code, uint64_t ram_page, unsigned offset, unsigned 
 struct translation {
     uint32_t page;
     unsigned offset;
+    uint64_t va;                   // of the page, for the vCPU that asks
     uint32_t mode;
     unsigned entry_map;
     const uint8_t *bytes;          // of the page

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // From a guest address to a block: the mode, the page, the block, the translator.
+#include "base/bits.h"
 #include "guest/cpu/jit/code.h"
 
 static bool flat(const struct x86_segment *s) { return s->base == 0 && s->limit == UINT32_MAX; }
@@ -188,7 +189,8 @@ struct block *jit_find(struct jit_vcpu *v, uint32_t mode, unsigned entry_map)
     check_fetch(v, mode);
     for (unsigned tries = 0; tries < 4; tries++) {
         uint64_t epoch = v->jit->code->emptied;
-        struct translation t = {.offset = pc & (PAGE_BYTES - 1), .mode = mode, .entry_map = entry_map};
+        struct translation t = {.offset = pc & (PAGE_BYTES - 1), .va = align_down(pc, PAGE_BYTES), .mode = mode,
+                                .entry_map = entry_map};
         t.page = jit_fetch_page(v, pc, &t.bytes);
         if (!t.page)
             return NULL;

@@ -243,6 +243,17 @@ static unsigned steps_wanted(const struct trace *t)
     return t->want->mode & MODE_ONE ? 1 : BLOCK_INSNS;
 }
 
+// A direct branch out of the canonical addresses faults itself, before it moves RSP: the emulator knows. (Where a
+// page runs at two addresses, and only one is so near the end, the first that is asked for decides.)
+static bool leads_nowhere(const struct trace *t, const struct scanned *s)
+{
+    if ((t->want->mode & MODE_CODE) != INSN_64)
+        return false;
+    uint64_t target = t->want->va + scanned_target(s);
+    bool direct = s->form == INSN_JMP || s->form == INSN_JCC || s->form == INSN_LOOP || s->form == INSN_CALL;
+    return direct && (int64_t)(target << 16) >> 16 != (int64_t)target;
+}
+
 bool scan_block(struct trace *t)
 {
     struct translation *w = t->want;
@@ -262,6 +273,8 @@ bool scan_block(struct trace *t)
             make_undefined(&s->insn, w, offset);
         s->form = decide(t, &s->insn);
         s->offset = offset;
+        if (leads_nowhere(t, s))
+            s->form = INSN_EMULATE;
         uint16_t with = used | (s->form == INSN_EMULATE ? 0 : s->insn.gprs);
         int map = regmap_choose(w->entry_map, with);
         if (map < 0)
