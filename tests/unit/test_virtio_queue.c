@@ -396,6 +396,50 @@ static void copies_are_clipped_to_their_part(void **state)
     assert_int_equal(virtio_chain_slice(&chain, true, 0, 0, iov), 0);
 }
 
+#ifndef __SANITIZE_THREAD__  // the races are meant
+static void *scribble(void *opaque)
+{
+    uint64_t seed = 1;
+    while (!__atomic_load_n((bool *)opaque, __ATOMIC_RELAXED)) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+        uint64_t *descriptor_words = guest(&m, d.descriptors_at);
+        unsigned word = seed >> 60, odd = word & 1;
+        uint64_t sane = odd ? (seed >> 40 & 7) << 48 | (seed >> 33 & 7) << 32 | (seed >> 20 & 0x3ff)
+                            : DRIVER_BUFFERS + (seed >> 20 & 0xfffff);
+        __atomic_store_n(&descriptor_words[word], sane, __ATOMIC_RELAXED);
+        __atomic_store_n((uint16_t *)guest(&m, d.available_at + 4 + 2 * (seed >> 57 & 7)), seed >> 50 & 7,
+                         __ATOMIC_RELAXED);
+        guest16(&m, d.available_at + 2, (uint16_t)(q.next_available + (seed >> 45 & 3)));
+    }
+    return NULL;
+}
+
+// What was checked is what is used, however the driver hurries.
+static void rings_may_change_under_our_eyes(void **state)
+{
+    (void)state;
+    bool end = false;
+    pthread_t driver;
+    unsigned popped = 0;
+    pthread_create(&driver, NULL, scribble, &end);
+    while (popped < 100) {
+        int rc = pop();
+        if (rc > 0) {
+            for (unsigned n = 0; n < chain.readable_count + chain.writable_count; n++) {
+                uint64_t offset = (uint64_t)((uint8_t *)chain.iov[n].iov_base - m.ram.host);
+                assert_true(chain.iov[n].iov_len && offset + chain.iov[n].iov_len <= m.ram.size_bytes);
+            }
+            virtio_queue_push(&q, chain.head, 0);
+            popped++;
+        } else if (rc < 0) {
+            assert_int_equal(virtio_queue_start(&q, m.mem, false, NULL), 0);
+        }
+    }
+    __atomic_store_n(&end, true, __ATOMIC_RELAXED);
+    pthread_join(driver, NULL);
+}
+#endif
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 #define EVENT_INDEX_TEST(test) cmocka_unit_test_setup_teardown(test, setup_event_index, teardown)
 
@@ -421,6 +465,9 @@ int main(void)
         EVENT_INDEX_TEST(kicks_by_event_index),
         TEST(a_loaded_queue_goes_on),
         TEST(copies_are_clipped_to_their_part),
+#ifndef __SANITIZE_THREAD__
+        TEST(rings_may_change_under_our_eyes),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
