@@ -57,7 +57,7 @@ static struct json_object *parse_text(const char *text, struct err *err)
     struct json_object *object = json_tokener_parse_ex(tokener, text, -1);
     enum json_tokener_error error = json_tokener_get_error(tokener);
     size_t end = json_tokener_get_parse_end(tokener);
-    if (error == json_tokener_continue)
+    if (error == json_tokener_continue || error == json_tokener_error_parse_eof)
         err_set(err, -EINVAL, "JSON parse error, premature EOI");
     else if (error != json_tokener_success || text[end + strspn(text + end, " \t\r\n")])
         err_set(err, -EINVAL, "JSON parse error, %s",

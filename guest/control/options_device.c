@@ -141,9 +141,12 @@ static const struct object_type *find_object_type(const char *name, struct err *
 // Of an I/O thread, hints about polling: ours sleeps in the kernel, and what is asked is what it costs.
 static int check_object_keys(const struct object_type *type, const struct keyvals *kv, struct err *err)
 {
+    size_t keys = 0;
+    while (type->keys[keys])
+        keys++;
     for (unsigned i = 0; i < kv->count; i++) {
         const char *key = kv->item[i].key;
-        if (strcmp(key, "qom-type") && strcmp(key, "id") && !options_holds(type->keys, 6, key))
+        if (strcmp(key, "qom-type") && strcmp(key, "id") && !options_holds(type->keys, keys, key))
             return err_set(err, -EINVAL, "Invalid parameter '%s'", key);
     }
     return 0;
