@@ -2,7 +2,7 @@
 //
 // Guest programs as assembly, for tests on the real engine (jit_world.h). A program is put to CODE and runs
 // until a gate's stub speaks; END is the end that nothing went wrong for. Labels in a program that a test
-// needs are made with HERE, and at() tells where in the guest they are.
+// needs are made with HERE, and AT tells where in the guest they are.
 #pragma once
 
 #include <setjmp.h>
