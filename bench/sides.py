@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the benchmarks share: the same guest on Konuk and on stock QEMU's TCG, in turns, and a table of
 medians with their ratio. Above 1: Konuk does more in the same time."""
-import os, pathlib, statistics, subprocess, sys, threading
+import os, pathlib, statistics, subprocess, sys, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 KONUK = ROOT / "build" / "bin" / "qemu-system-x86_64"
@@ -12,6 +12,37 @@ SIDES = {"konuk": KONUK, "qemu": RIVAL}
 def tool(*command):
     return subprocess.run([ROOT / "tools" / command[0], *map(str, command[1:])], check=True, text=True,
                           stdout=subprocess.PIPE).stdout.strip()
+
+
+def cache():
+    """Where guests are kept, and their copies are made: on the same file system a copy is cheap."""
+    return os.environ.get("KONUK_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "konuk")
+
+
+def cpu_s(pid):
+    """User and system time of all threads (proc(5): fields 14 and 15; the name may hold spaces)."""
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Debian:
+    """A copy of the image that tools/guest-debian makes, in folder."""
+
+    def __init__(self, folder, flavour="cloud"):
+        self.made = pathlib.Path(tool("guest-debian", flavour))
+        self.disk = os.path.join(folder, "disk.raw")
+        subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.made / "disk.raw", self.disk], check=True)
+        about = dict(line.split("=", 1) for line in (self.made / "about").read_text().splitlines())
+        self.append = about["append"]
+
+    def command(self, vmm, vcpus=1, memory="512M"):
+        return [str(vmm), "-accel", "tcg", "-M", "q35", "-cpu", "max", "-m", memory, "-smp", str(vcpus),
+                "-display", "none", "-nodefaults", "-serial", "stdio", "-no-reboot",
+                "-kernel", str(self.made / "vmlinuz"), "-initrd", str(self.made / "initrd.img"),
+                "-append", self.append, "-drive", f"file={self.disk},format=raw,if=none,id=disk",
+                "-device", "virtio-blk-pci,drive=disk", "-netdev", "user,id=net",
+                "-device", "virtio-net-pci,netdev=net", "-device", "virtio-rng-pci"]
 
 
 def initramfs(modules, *more):
@@ -32,7 +63,7 @@ class Guest:
     """A running guest, whose lines can be waited for. It is ended with the block that it is used in."""
 
     def __init__(self, command, seconds=600):
-        self.command, self.lines, self.heard = command, [], threading.Condition()
+        self.command, self.lines, self.partial, self.heard = command, [], "", threading.Condition()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.watchdog = threading.Timer(seconds, self.process.kill)
@@ -50,19 +81,24 @@ class Guest:
         self.watchdog.cancel()
 
     def read(self):
-        for line in self.process.stdout:
+        while piece := os.read(self.process.stdout.fileno(), 65536):
             with self.heard:
-                self.lines.append(line.decode(errors="replace").rstrip())
+                *lines, self.partial = (self.partial + piece.decode(errors="replace")).split("\n")
+                self.lines += [line.rstrip() for line in lines]
                 self.heard.notify_all()
         with self.heard:
-            self.lines.append(None)
+            self.lines += [self.partial, None]
             self.heard.notify_all()
 
     def wait_for(self, word):
+        """Also in a line that is not ended yet, as a prompt."""
         with self.heard:
-            self.heard.wait_for(lambda: None in self.lines or any(word in line for line in self.lines if line))
-            if not any(word in line for line in self.lines if line):
+            self.heard.wait_for(lambda: None in self.lines or self.has(word))
+            if not self.has(word):
                 self.fail(f"it never said {word}")
+
+    def has(self, word):
+        return word in self.partial or any(word in line for line in self.lines if line)
 
     def text(self):
         """All that it said, once it has ended."""
