@@ -59,7 +59,7 @@ int mem_remove(struct mem *mem, gpa_t base);
 // Returns when no reader can see any more what was removed before. Not inside an access, nor with a
 // lock that a device takes in its operations.
 void mem_settle(void);
-enum { MEM_OLD_ARRAYS = 256 };
+enum { MEM_OLD_ARRAYS = 1024 };
 
 void mem_thread_online(void);   // this thread may read from now on
 void mem_thread_offline(void);  // and no longer; also around anything that blocks for long
