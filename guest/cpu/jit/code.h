@@ -87,6 +87,7 @@ struct block {
     // Bytes that it was made from, in page[0] (and, beyond 4096, page[1]): its own, and those that
     // liveness looked at.
     struct { uint16_t at, bytes; } range[BLOCK_RANGES];
+    uint8_t *jump_entry;          // for indirect jumps, with the address in t0; null: not in this map
     uint8_t *saved_entry;         // flags in memory
     uint8_t *host_entry;          // flags in the host's
     uint8_t *dead_stub[2];        // where the entries go when it is killed
@@ -112,7 +113,7 @@ struct site_list {
     uint32_t capacity;
 };
 
-enum { STUB_ENTER, STUB_EXIT, STUB_MISS, STUB_COMMIT, STUB_EMULATE, STUB_KINDS };
+enum { STUB_ENTER, STUB_EXIT, STUB_JUMP, STUB_MISS, STUB_COMMIT, STUB_EMULATE, STUB_KINDS };
 
 struct code {
     pthread_mutex_t lock;

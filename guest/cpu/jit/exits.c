@@ -3,8 +3,6 @@
 // Flags on the move, register maps on the move, and the ways out of a block.
 #include "guest/cpu/jit/translate.h"
 
-enum { CC_E = 4, CC_NE = 5 };
-
 // ah = SF, ZF, AF, PF, CF; al = OF.
 void emit_flags_save(struct emit *e, const struct regmap *m)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Where code runs: the table of checked executable pages, their words, and the indirect jumps that
-// lead to them. Every page whose word is set stands in the table, and every jump entry leads to
-// such a page; so emptying the table in part means emptying the jumps of its context.
+// Where code runs: the table of checked executable pages and their words. Every page whose word is set
+// stands in the table. What jumps between pages compares the words of both, so that nothing but these
+// needs to be undone when pages go.
 #include "base/bits.h"
 #include "guest/cpu/jit/code.h"
 
@@ -21,16 +21,6 @@ void jit_jumps_flush(struct jit_vcpu *v, unsigned context)
     log->count = 0;
 }
 
-static void jumps_flush_for(struct jit_vcpu *v, unsigned who)
-{
-    if (who == 0) {
-        jit_jumps_flush(v, JIT_USER);
-    } else {
-        jit_jumps_flush(v, JIT_SUPERVISOR);
-        jit_jumps_flush(v, JIT_SUPERVISOR_AC);
-    }
-}
-
 // va stays, for what is running; nothing new gets in.
 static void drop(struct jit_vcpu *v, struct fetch_entry *e)
 {
@@ -41,18 +31,14 @@ static void drop(struct jit_vcpu *v, struct fetch_entry *e)
 static void flush_log(struct jit_vcpu *v, unsigned who, bool global)
 {
     struct slot_log *log = &v->fetch_log[who][global];
-    bool all = log->count > ARRAY_SIZE(log->slot), any = false;
+    bool all = log->count > ARRAY_SIZE(log->slot);
     unsigned n = all ? FETCH_ENTRIES : log->count;
     for (unsigned i = 0; i < n; i++) {
         struct fetch_entry *e = &v->fetch[who][all ? i : log->slot[i]];
-        if (e->tag && (all || e->global == global)) {
+        if (e->tag && (all || e->global == global))
             drop(v, e);
-            any = true;
-        }
     }
     log->count = 0;
-    if (any)
-        jumps_flush_for(v, who);
 }
 
 void jit_fetch_flush(struct jit_vcpu *v, bool global_too)
@@ -68,29 +54,21 @@ void jit_fetch_flush_page(struct jit_vcpu *v, uint64_t va)
 {
     for (unsigned who = 0; who < 2; who++) {
         struct fetch_entry *e = &v->fetch[who][slot_of(va)];
-        if (e->tag == (va | 1)) {
+        if (e->tag == (va | 1))
             drop(v, e);
-            jumps_flush_for(v, who);
-        }
     }
 }
 
 // The table is about to hold another page here, or this page at another address.
 static void make_room(struct jit_vcpu *v, unsigned who, struct fetch_entry *e, uint32_t page)
 {
-    bool dropped = false;
-    if (e->tag) {
+    if (e->tag)
         drop(v, e);
-        dropped = true;
-    }
     if (v->pages[page].negated) {
         struct fetch_entry *old = &v->fetch[who][slot_of(v->pages[page].va)];
         if (old->page == page)
             drop(v, old);
-        dropped = true;
     }
-    if (dropped)
-        jumps_flush_for(v, who);
 }
 
 static void enter_page(struct jit_vcpu *v, unsigned who, uint64_t va, uint32_t page, bool global)

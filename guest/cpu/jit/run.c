@@ -330,7 +330,7 @@ static void remember_jump(struct jit_vcpu *v, unsigned context, struct block *b)
     uint64_t pc = jit_linear_pc(v);
     struct jump_entry *j = &v->jumps[context][pc & (JUMP_ENTRIES - 1)];
     struct slot_log *log = &v->jump_log[context];
-    *j = (struct jump_entry){pc, code_executable(v->jit->code, b->saved_entry)};
+    *j = (struct jump_entry){pc, code_executable(v->jit->code, b->jump_entry)};
     if (log->count < sizeof log->slot / sizeof log->slot[0])
         log->slot[log->count] = pc & (JUMP_ENTRIES - 1);
     log->count++;
@@ -351,7 +351,7 @@ static struct block *next_block(struct jit_vcpu *v, uint32_t mode)
         return b;
     }
     struct block *b = jit_find(v, mode, REGMAP_CANONICAL);
-    if (b && !(mode & MODE_ONE))
+    if (b && b->jump_entry)
         remember_jump(v, mode_context(mode), b);
     return b;
 }

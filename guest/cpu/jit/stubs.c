@@ -105,16 +105,27 @@ static void make_exit(struct emit *e, const struct regmap *m, const uint8_t *lea
     emit_jmp(e, leave);
 }
 
+// Where an indirect jump went, its page doesn't run now: C finds out what does. RSP has moved already.
+static void make_jump(struct emit *e, const struct regmap *m, const uint8_t *exit)
+{
+    emit_store_gs(e, m->t0, GS(scratch));
+    emit_set_gs(e, GS(exit_kind), JIT_EXIT_JUMP);
+    emit_set_gs(e, GS(exit_rsp_add), 0);
+    emit_jmp(e, exit);
+}
+
 uint8_t *code_stub(struct code *c, unsigned kind, unsigned map)
 {
     if (c->stub[kind][map])
         return c->stub[kind][map];
-    struct emit e = {c->cold.at};
     const struct regmap *m = regmap(map);
+    const uint8_t *exit = kind == STUB_JUMP ? code_stub(c, STUB_EXIT, map) : NULL;
+    struct emit e = {c->cold.at};
     uint8_t *start = e.at;
     switch (kind) {
     case STUB_ENTER: make_enter(&e, m); break;
     case STUB_EXIT: make_exit(&e, m, c->leave); break;
+    case STUB_JUMP: make_jump(&e, m, exit); break;
     case STUB_MISS: make_miss(&e, m); break;
     case STUB_COMMIT: make_call(&e, m, jit_bounce_commit); break;
     default: make_call(&e, m, jit_emulate_site); break;

@@ -379,10 +379,25 @@ static uint8_t *emit_entry(struct emit *e)
     return entry;
 }
 
+// Does the page run where the jump goes? Flags are in memory.
+static void emit_jump_entry(struct trace *t)
+{
+    struct emit *e = &t->hot;
+    const struct regmap *m = regmap(REGMAP_CANONICAL);
+    t->block->jump_entry = e->at;
+    emit_load_gs(e, m->t1, PAGE_NEGATED(t->block->page[0]));  // 1 - va
+    emit_rr(e, 0x03, m->t1, m->t0, EMIT_W);
+    emit_rr(e, 0x81, 7, m->t1, EMIT_W);
+    emit32(e, t->block->offset + 1);
+    emit_jcc(e, CC_NE, code_stub(t->code, STUB_JUMP, REGMAP_CANONICAL));
+}
+
 static void emit_entries(struct trace *t)
 {
     struct block *b = t->block;
     const struct regmap *entry = regmap(b->entry_map);
+    if (b->entry_map == REGMAP_CANONICAL && !(b->mode & MODE_ONE))
+        emit_jump_entry(t);
     b->dead_stub[0] = t->cold.at;
     emit_site_exit(t, &t->cold, b->entry_map, b->offset);
     b->saved_entry = b->host_entry = emit_entry(&t->hot);

@@ -48,6 +48,7 @@ struct trace {
 
 #define GPR(n) (offsetof(struct jit_vcpu, state) + offsetof(struct x86_state, gpr) + 8 * (n))
 #define GS(field) offsetof(struct jit_vcpu, field)
+enum { CC_E = 4, CC_NE = 5 };  // condition codes, as in Jcc
 #define SEGMENT_BASE(n)                                                                        \
     (offsetof(struct jit_vcpu, state) + offsetof(struct x86_state, seg) + sizeof(struct x86_segment) * (n))
 #define PAGE_VA(index) (offsetof(struct jit_vcpu, pages) + sizeof(struct page_word) * (index))
