@@ -159,6 +159,7 @@ void io_bell_ring(struct io_bell *bell)
 
 // The close callback comes in the loop's next turn, after which nothing points to the handle.
 struct closing {
+    struct io_bell *bell;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool done;
@@ -173,16 +174,18 @@ static void on_closed(uv_handle_t *handle)
     pthread_mutex_unlock(&closing->lock);
 }
 
+// On the thread, where a ring that is still to be answered finds the bell, or a handle that is closing.
 static void close_bell(void *opaque)
 {
-    uv_close(opaque, on_closed);
+    struct closing *closing = opaque;
+    closing->bell->async.data = closing;
+    uv_close((uv_handle_t *)&closing->bell->async, on_closed);
 }
 
 void io_bell_finish(struct io_bell *bell)
 {
-    struct closing closing = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-    bell->async.data = &closing;
-    io_thread_post(bell->thread, close_bell, &bell->async);
+    struct closing closing = {bell, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    io_thread_post(bell->thread, close_bell, &closing);
     pthread_mutex_lock(&closing.lock);
     while (!closing.done)
         pthread_cond_wait(&closing.changed, &closing.lock);

@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 // clang-format on
+#include <unistd.h>
+
 #include "base/io_thread.h"
 
 static int befores, afters;
@@ -87,6 +89,25 @@ static void a_bell_is_answered_after_the_last_ring(void **state)
     assert_in_range(b.answers, 1, 1000);
 }
 
+static void sleep_a_moment(void *opaque)
+{
+    (void)opaque;
+    usleep(20000);
+}
+
+// The bell was rung while the thread was busy, and is finished before it could be answered.
+static void a_bell_is_finished_with_a_ring_under_way(void **state)
+{
+    (void)state;
+    struct counting_bell b = {0};
+    io_bell_init(&b.bell, thread, answer);
+    io_thread_post(thread, sleep_a_moment, NULL);
+    usleep(5000);
+    io_bell_ring(&b.bell);
+    io_bell_finish(&b.bell);
+    assert_in_range(b.answers, 0, 1);
+}
+
 static void sleeps_are_announced(void **state)
 {
     (void)state;
@@ -105,6 +126,7 @@ int main(void)
         TEST(a_call_returns_when_the_task_has),
         TEST(posted_tasks_run_before_a_later_call),
         TEST(a_bell_is_answered_after_the_last_ring),
+        TEST(a_bell_is_finished_with_a_ring_under_way),
         TEST(sleeps_are_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
