@@ -9,6 +9,7 @@
 
 #include "guest/control/hmp.h"
 #include "guest/control/hmp_devices.h"
+#include "guest/control/hmp_input.h"
 
 void hmp_say(struct hmp *hmp, const char *format, ...)
 {
@@ -120,9 +121,12 @@ static const struct hmp_command commands[] = {
     {"info", NULL, "[subcommand]", "show the state of something", hmp_info},
     {"migrate", NULL, "[-d] uri", "save the guest to file:PATH", migrate},
     {"migrate_incoming", NULL, "uri", "continue a saved guest after -incoming defer", migrate_incoming},
+    {"mouse_button", NULL, "state", "press the mouse's buttons (1: left, 2: right, 4: middle)", hmp_mouse_button},
+    {"mouse_move", NULL, "dx dy [dz]", "move the mouse to the right, down, and its wheel up", hmp_mouse_move},
     {"nmi", NULL, "", "inject an NMI", nmi},
     {"print", "p", "/fmt expr", "print a number ($rax for a register)", hmp_print},
     {"quit", "q", "", "end the emulator", quit},
+    {"sendkey", NULL, "keys [hold_ms]", "type keys (ctrl-alt-delete)", hmp_sendkey},
     {"stop", "s", "", "pause the guest", stop},
     {"system_powerdown", NULL, "", "press the power button", system_powerdown},
     {"system_reset", NULL, "", "reset the machine", system_reset},

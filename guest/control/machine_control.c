@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "guest/control/hmp_input.h"
 #include "guest/control/qmp.h"
 
 static struct machine_control *to_machine(struct vm_control *control)
@@ -180,6 +181,7 @@ int machine_control_gdb(struct machine_control *m, const char *spec, struct err 
 
 void machine_control_finish(struct machine_control *m, int exit_status)
 {
+    hmp_input_stop();
     if (!m->gdb)
         return;
     gdbstub_exited(m->gdb, exit_status);

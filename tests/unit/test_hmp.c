@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// clang-format off: cmocka wants these four first, in this order.
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
+#include "tests/unit/device_bench.h"
 
+#include "base/loop.h"
 #include "guest/control/hmp.h"
+#include "guest/control/hmp_input.h"
+#include "guest/device/i8042.h"
 #include "tests/unit/control_fake.h"
 
 static struct mem *memory, *ports;
@@ -85,6 +82,74 @@ static void acts_on_the_machine(void **state)
     assert_non_null(strstr(run("migrate tcp:x"), "valid migration protocol"));
 }
 
+static struct i8042 *plug_keyboard(void)
+{
+    static struct wire line;
+    static struct power_log power;
+    static struct i8042 c;
+    line = wire();
+    i8042_init(&c, &line.line, &line.line, &power.sink);
+    fake.vm.inventory.keyboard = &c;
+    return &c;
+}
+
+// What the guest reads, as the loop goes on.
+static void expect_bytes(struct i8042 *c, const uint8_t *bytes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        while (!(device_read(&c->dev, I8042_STATUS, 1) & 1))
+            uv_run(loop(), UV_RUN_ONCE);
+        assert_int_equal(device_read(&c->dev, I8042_DATA, 1), bytes[i]);
+    }
+    assert_int_equal(device_read(&c->dev, I8042_STATUS, 1) & 1, 0);
+}
+
+static void types_keys(void **state)
+{
+    (void)state;
+    assert_string_equal(run("sendkey a"), "");  // there is no keyboard
+    struct i8042 *c = plug_keyboard();
+    static const uint8_t codes[] = {0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0, 0x71, 0xf0, 0x11, 0xf0, 0x14, 0x1c, 0xf0, 0x1c};
+    assert_string_equal(run("sendkey ctrl-alt-delete 1"), "");
+    assert_string_equal(run("sendkey 0x1e  2"), "");  // waits for its turn
+    expect_bytes(c, codes, sizeof codes);
+    assert_string_equal(run("sendkey"), "sendkey: string expected\r\n");
+    assert_string_equal(run("sendkey a-bogus"), "invalid parameter: bogus\r\n");
+    assert_string_equal(run("sendkey a-"), "invalid parameter: \r\n");
+    assert_string_equal(run("sendkey A"), "invalid parameter: A\r\n");
+    assert_string_equal(run("sendkey a x"), "invalid char 'x' in expression\r\n");
+    assert_string_equal(run("sendkey a -1"), "'sendkey' has failed: integer is for 32-bit values\r\n");
+    expect_bytes(c, NULL, 0);
+    for (int i = 0; i < 2000; i++)
+        run("sendkey a-b");  // those that don't fit are lost
+    hmp_input_stop();
+    i8042_finish(c);
+}
+
+static void moves_the_mouse(void **state)
+{
+    (void)state;
+    assert_string_equal(run("mouse_move 1 2"), "");
+    struct i8042 *c = plug_keyboard();
+    device_write(&c->dev, I8042_STATUS, 0xd4, 1);
+    device_write(&c->dev, I8042_DATA, 0xf4, 1);
+    assert_int_equal(device_read(&c->dev, I8042_DATA, 1), 0xfa);
+    run("mouse_move 5 3");
+    expect_bytes(c, (uint8_t[]){0x28, 5, 0xfd}, 3);
+    run("mouse_button 2");
+    expect_bytes(c, (uint8_t[]){0x0a, 0, 0}, 3);
+    run("mouse_move -1 -1");  // what is down stays down
+    expect_bytes(c, (uint8_t[]){0x1a, 0xff, 1}, 3);
+    run("mouse_button 0");
+    expect_bytes(c, (uint8_t[]){0x08, 0, 0}, 3);
+    run("mouse_move 99999999999999999999 -99999999999999999999 7");
+    assert_string_equal(run("mouse_move 1"), "mouse_move: string expected\r\n");
+    assert_string_equal(run("mouse_move 1 2 3 4"), "mouse_move: extraneous characters at the end of line\r\n");
+    assert_string_equal(run("mouse_button"), "unexpected end of expression\r\n");
+    assert_string_equal(run("mouse_button x"), "invalid char 'x' in expression\r\n");
+    i8042_finish(c);
+}
+
 static void says_what_the_machine_is(void **state)
 {
     (void)state;
@@ -123,6 +188,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(greets_prompts_and_echoes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_line_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(acts_on_the_machine, setup, teardown),
+        cmocka_unit_test_setup_teardown(types_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(moves_the_mouse, setup, teardown),
         cmocka_unit_test_setup_teardown(says_what_the_machine_is, setup, teardown),
         cmocka_unit_test_setup_teardown(dumps_memory_and_prints_numbers, setup, teardown),
     };
