@@ -158,6 +158,8 @@ static bool receive(void *opaque, const struct net_frame *frame)
     struct virtio_net *n = opaque;
     struct virtio_device *vdev = &n->vdev;
     uint8_t head[NET_FLOW_HEAD_BYTES];
+    if (vdev->suspended)
+        return false;
     if (!vdev->active || vdev->broken || n->link_down || frame->size_bytes < NET_ETHERNET_HEADER_BYTES)
         return true;
     uint32_t head_bytes = net_gather(frame, head, sizeof head);

@@ -245,13 +245,14 @@ static void stopped(struct virtio_transport *t)
     pthread_mutex_unlock(&vp->pci.dev.lock);
 }
 
-// The machine's: it has quiesced before, so nothing needs to be waited for.
+// The machine's or the bus': devices were quiesced before, so nothing needs to be waited for.
 static void vp_reset(struct device *dev)
 {
     struct virtio_pci *vp = to_vp(dev);
     pci_function_reset(&vp->pci);
     if (vp->running && vp->quiesced) {
         virtio_device_forget(vp->vdev);
+        device_reset(&vp->vdev->dev);
         vp->running = false;
     }
     virtio_device_cut_off(vp->vdev, true);

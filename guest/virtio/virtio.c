@@ -14,9 +14,10 @@
 
 enum { ASKED_START = 1, ASKED_STOP = 2 };
 
+// A suspended device's other members may be the main thread's at the moment.
 static bool is_running(const struct virtio_device *vdev)
 {
-    return vdev->active && !vdev->stopping && !vdev->suspended && !vdev->broken;
+    return !vdev->suspended && vdev->active && !vdev->stopping && !vdev->broken;
 }
 
 static void kick(struct virtio_device *vdev, uint64_t queues)
@@ -95,6 +96,7 @@ void virtio_stopped(struct virtio_device *vdev)
     } else {
         vdev->active = false;
         stop_queues(vdev);
+        device_reset(&vdev->dev);
         vdev->transport->stopped(vdev->transport);
     }
     wake_waiter(vdev);

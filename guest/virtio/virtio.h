@@ -58,7 +58,8 @@ struct virtio_transport {
 
 struct virtio_device {
     // State of the type's own, as a section of its own; no registers. reset, loaded and started as in any
-    // device; quiesce and resume are the transport's.
+    // device; reset also follows each stop that keeps nothing (2.4), on the I/O thread, and a reset of the
+    // bus. quiesce and resume are the transport's.
     struct device dev;
     const struct virtio_ops *ops;
     struct io_thread *thread;  // lent

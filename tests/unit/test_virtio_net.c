@@ -478,6 +478,24 @@ static void offloads_can_be_switched_off(void **state)
     assert_int_equal(used_index(&d[0]), 0);  // it would not understand
 }
 
+// What one driver has set is nothing to the next (2.4.1).
+static void a_drivers_reset_forgets_what_it_set(void **state)
+{
+    (void)state;
+    begin(UINT64_MAX);
+    assert_int_equal(COMMAND("\x00\x00\x00"), 0);
+    assert_int_equal(COMMAND("\x04\x00\x02\x00"), 0);
+    assert_int_equal(COMMAND("\x01\x01\x02\x00\x00\x00\x00\x07"), 0);
+    assert_int_equal(card->mac[5], 7);
+    virtio_device_stop(vdev);
+    settle();
+    assert_true(card->promiscuous);
+    assert_int_equal(card->pairs, 1);
+    assert_int_equal(card->mac[5], 0x58);
+    begin(BIT(VIRTIO_NET_F_CTRL_VQ));
+    assert_int_equal(back_end.net.front_takes, 0);  // the new driver doesn't understand large frames
+}
+
 static void answers_come_to_the_pair_that_asked(void **state)
 {
     (void)state;
@@ -566,6 +584,7 @@ int main(void)
         CASE(vlans_are_filtered),
         CASE(commands_that_are_refused),
         CASE(offloads_can_be_switched_off),
+        CASE(a_drivers_reset_forgets_what_it_set),
         CASE(answers_come_to_the_pair_that_asked),
         CASE(without_mq_the_control_queue_is_the_third),
         CASE(a_stream_that_lies_is_refused),

@@ -23,7 +23,7 @@ enum { COMMAND = 4, COMMAND_MEMORY = 2, COMMAND_MASTER = 4 };
 struct fake {
     struct virtio_device vdev;
     struct { unsigned queue; uint16_t head; } held[QUEUES * SIZE];
-    unsigned held_count, activations, kicks, stops;
+    unsigned held_count, activations, kicks, stops, resets;
     bool stopping, kept;
     uint8_t config[6];
 };
@@ -73,7 +73,12 @@ static const struct virtio_ops fake_ops = {
     .config_read = fake_config_read, .config_write = fake_config_write,
     .activate = fake_activate, .kick = fake_kick, .stop = fake_stop,
 };
-static const struct device_ops fake_dev_ops = {.name = "virtio-fake"};
+static void fake_reset(struct device *dev)
+{
+    container_of(dev, struct fake, vdev.dev)->resets++;
+}
+
+static const struct device_ops fake_dev_ops = {.name = "virtio-fake", .reset = fake_reset};
 
 static void finish_all(void *opaque)
 {
@@ -478,7 +483,9 @@ static void a_reset_waits_for_what_is_in_flight(void **state)
     assert_int_equal(fake.stops, 1);
     assert_false(fake.kept);
     assert_int_equal(fake.held_count, 1);
+    assert_int_equal(fake.resets, 0);
     finish();
+    assert_int_equal(fake.resets, 1);
     assert_int_equal(status(), 0);
     assert_false(any_wire());
     put(QUEUE_SELECT, 0, 2);
@@ -633,6 +640,7 @@ static void a_machines_reset_finds_it_quiesced(void **state)
     drive();
     device_quiesce(&f->dev);
     device_reset(&f->dev);
+    assert_int_equal(fake.resets, 1);  // a reset of the bus reaches nobody but the function
     assert_int_equal(status(), 0);
     assert_int_equal(pci_config_read(f, COMMAND, 2), 0);
     device_resume(&f->dev);
