@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest with a login on its serial port, for tests that type there as a person would."""
-import os, re, select, subprocess, time
+import os, re, select, shutil, subprocess, time
+from linux import STOCK
 
 PROMPT = "konuk-prompt# "
 # What a terminal would take for itself: colours, cursor moves, bracketed paste.
@@ -79,3 +80,42 @@ class Console:
             return self.process.wait(max(1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             return None
+
+
+def about(folder):
+    return dict(line.split("=", 1) for line in (folder / "about").read_text().splitlines())
+
+
+def drive(path):
+    return f"file={path},format=raw,if=virtio,discard=unmap"
+
+
+def copy(image, path):
+    subprocess.run(["cp", "--reflink=auto", "--sparse=always", image, path], check=True)
+
+
+def debian(vmm, folder, disk, vcpus, memory):
+    """The command of a guest from an image of tools/guest-debian; disk is a copy of its own."""
+    accel = ["-accel", "tcg", "-cpu", "max"] if vmm == STOCK else []
+    return [vmm, *accel, "-M", "q35", "-m", memory, "-smp", vcpus, "-display", "none", "-nodefaults", "-serial", "stdio",
+            "-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd.img"),
+            "-append", about(folder)["append"], "-drive", drive(disk),
+            "-nic", "user,model=virtio-net-pci", "-device", "virtio-rng-pci"]
+
+
+class Checks:
+    """Says what is wrong and goes on."""
+
+    def __init__(self, name):
+        self.name, self.wrong = name, []
+
+    def check(self, good, what):
+        if not good:
+            self.wrong.append(what)
+            print(f"WRONG {self.name}: {what}", flush=True)
+
+
+def check_disk(disk, checks):
+    program = shutil.which("e2fsck", path="/usr/sbin:/sbin:" + os.environ.get("PATH", ""))
+    done = subprocess.run([program, "-fn", disk], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    checks.check(done.returncode == 0, f"e2fsck: {done.stdout}")
