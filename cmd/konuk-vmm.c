@@ -18,6 +18,7 @@
 #include "cmd/io_threads.h"
 #include "cmd/netdevs.h"
 #include "cmd/report.h"
+#include "cmd/rng_sources.h"
 #include "cmd/tables.h"
 #include "guest/chr/mux.h"
 #include "guest/control/chardev.h"
@@ -69,6 +70,8 @@ static int open_logs(struct err *err)
 static int open_backends(struct err *err)
 {
     int rc = io_threads_open(&options, err);
+    if (rc == 0)
+        rc = rng_sources_open(&options, err);
     if (rc == 0)
         rc = drives_open(&options, err);
     return rc < 0 ? rc : netdevs_open(&options, err);
@@ -288,6 +291,7 @@ static void tear_down(int status)
     netdevs_close();
     drives_close();
     io_threads_close();
+    rng_sources_close();
     tables_finish();
     boot_close(boot);
     chr_close_all();

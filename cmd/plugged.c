@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "cmd/io_threads.h"
+#include "cmd/rng_sources.h"
 #include "guest/machine/vm.h"
 #include "guest/virtio/blk.h"
 #include "guest/virtio/net.h"
@@ -128,7 +129,7 @@ static void destroy_rng(void *type)
     virtio_rng_destroy(type);
 }
 
-// Whatever names the source, it is the host's kernel.
+// Without a name, and by rng-builtin, it is the host's kernel.
 static int check_source(struct plugged *p, struct err *err)
 {
     const char *id = plugged_string(p, "rng");
@@ -154,6 +155,8 @@ int plugged_create_rng(struct plugged *p, struct err *err)
     if (!rng)
         return -EINVAL;
     p->type = rng;
+    const char *id = plugged_string(p, "rng");
+    virtio_rng_read_from(rng, id ? rng_sources_find(id) : -1);
     p->destroy_type = destroy_rng;
     p->vdev = virtio_rng_device(rng);
     p->vectors = VIRTIO_RNG_VECTORS;

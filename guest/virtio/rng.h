@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A source of random numbers for the guest, from the host kernel (Virtual I/O Device 1.2, section 5.4).
+// A source of random numbers for the guest, from the host kernel or from a file (Virtual I/O Device 1.2,
+// section 5.4).
 // At most max_bytes in each period, which begins with the first request after the last one; as QEMU's
 // virtio-rng-pci.
 //
@@ -22,5 +23,8 @@ struct virtio_rng;
 // that can't be, in QEMU's words.
 struct virtio_rng *virtio_rng_create(const struct virtio_rng_config *config, struct io_thread *thread,
                                      struct mem *memory, struct err *err);
+// Before the guest runs: from now on they are read from fd, which is lent and does not block (-1: the
+// kernel). Where it has nothing, a request waits.
+void virtio_rng_read_from(struct virtio_rng *rng, int fd);
 void virtio_rng_destroy(struct virtio_rng *rng);  // its transport is gone
 struct virtio_device *virtio_rng_device(struct virtio_rng *rng);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/unit/virtio_driver.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "guest/virtio/rng.h"
@@ -44,17 +45,22 @@ static int setup(void **state)
     return 0;
 }
 
-static void begin(uint64_t max_bytes, uint32_t period_ms)
+static void connect_device(void)
 {
-    struct virtio_rng_config config = {max_bytes, period_ms};
-    rng = virtio_rng_create(&config, thread, m.mem, NULL);
-    assert_non_null(rng);
     vdev = virtio_rng_device(rng);
     transport = (struct counting){{count_interrupt, count_stop, count_failure, count_stop}, 0, 0, 0};
     vdev->transport = &transport.transport;
     driver_tell(&d, &vdev->queue[0]);
     virtio_device_start(vdev);
     settle();
+}
+
+static void begin(uint64_t max_bytes, uint32_t period_ms)
+{
+    struct virtio_rng_config config = {max_bytes, period_ms};
+    rng = virtio_rng_create(&config, thread, m.mem, NULL);
+    assert_non_null(rng);
+    connect_device();
 }
 
 static int teardown(void **state)
@@ -177,6 +183,44 @@ static void it_stands_still_while_paused(void **state)
     assert_int_equal(transport.stops, 1);
 }
 
+static int source[2];
+
+static void begin_from_a_pipe(void)
+{
+    struct virtio_rng_config config = virtio_rng_default;
+    assert_int_equal(pipe2(source, O_NONBLOCK), 0);
+    rng = virtio_rng_create(&config, thread, m.mem, NULL);
+    assert_non_null(rng);
+    virtio_rng_read_from(rng, source[0]);
+    connect_device();
+}
+
+static void a_file_gives_what_it_has(void **state)
+{
+    (void)state;
+    begin_from_a_pipe();
+    ask(0, BYTES);
+    settle();
+    assert_int_equal(used_index(&d), 0);
+    assert_int_equal(write(source[1], "abc", 3), 3);
+    assert_int_equal(answer(), 3);
+    char text[200] = "it comes in its order or not, but each byte comes once";
+    assert_int_equal(write(source[1], text, sizeof text), sizeof text);
+    for (unsigned left = sizeof text, i = 1; left; i++) {
+        ask(i % SIZE, 50);
+        unsigned got = answer();
+        assert_in_range(got, 1, left < 50 ? left : 50);
+        left -= got;
+    }
+    ask(7, BYTES);
+    settle();
+    virtio_device_stop(vdev);
+    settle();
+    assert_int_equal(transport.stops, 1);
+    close(source[0]);
+    close(source[1]);
+}
+
 static void impossible_properties(void **state)
 {
     (void)state;
@@ -205,6 +249,7 @@ int main(void)
         TEST(so_much_in_a_period),
         TEST(quota_of_nothing),
         TEST(it_stands_still_while_paused),
+        TEST(a_file_gives_what_it_has),
         TEST(impossible_properties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
