@@ -38,8 +38,9 @@ static const struct property virtio[] = {
     {0},
 };
 
+// Without firmware nobody asks for an order of booting, and none is kept.
 static const struct property blk[] = {
-    {"bootindex", PROPERTY_INT32, NULL, NULL, NULL},
+    {"bootindex", PROPERTY_INT32, NULL, "-1", NULL},
     {"config-wce", PROPERTY_BOOL, "on", NULL, "on/off"},
     {"discard", PROPERTY_BOOL, "on", NULL, "on/off"},
     {"drive", PROPERTY_STRING, NULL, NULL, "Node name or ID of a block device to use as a backend"},
@@ -62,7 +63,7 @@ static const struct property blk[] = {
 };
 
 static const struct property net[] = {
-    {"bootindex", PROPERTY_INT32, NULL, NULL, NULL},
+    {"bootindex", PROPERTY_INT32, NULL, "-1", NULL},
     {"csum", PROPERTY_BOOL, "on", NULL, "on/off"},
     {"guest_csum", PROPERTY_BOOL, "on", NULL, "on/off"},
     {"guest_tso4", PROPERTY_BOOL, "on", NULL, "on/off"},
@@ -188,8 +189,9 @@ static int check_number(const struct property *p, const char *value, struct err 
     };
     char *end;
     errno = 0;
-    uint64_t number = strtoull(value, &end, 0);
-    if (!isdigit((unsigned char)*value) || *end || errno)
+    bool negative = p->type == PROPERTY_INT32 && *value == '-';
+    uint64_t number = strtoull(value + negative, &end, 0);
+    if (!isdigit((unsigned char)value[negative]) || *end || errno)
         return err_set(err, -EINVAL, "Parameter '%s' expects integer", p->name);
     if (number > ranges[p->type].most)
         return err_set(err, -EINVAL, "Parameter '%s' expects %s", p->name, ranges[p->type].name);

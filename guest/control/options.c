@@ -38,6 +38,15 @@ bool options_is_help(const char *word)
     return !strcmp(word, "help") || !strcmp(word, "?");
 }
 
+bool options_asks_help(const char *argument, const struct keyvals *kv)
+{
+    size_t length = strcspn(argument, ",");
+    bool asks = (length == 4 && !strncmp(argument, "help", 4)) || (length == 1 && *argument == '?');
+    for (unsigned i = 0; i < kv->count; i++)
+        asks |= options_is_help(kv->item[i].key);
+    return asks;
+}
+
 int options_with_keyvals(struct options *o, const char *argument, const char *implied,
                          int (*use)(struct options *o, struct keyvals *kv, struct err *err),
                          struct err *err)

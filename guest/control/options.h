@@ -189,6 +189,8 @@ int options_choose(struct keyvals *kv, const char *key, const char *const *value
 // An identifier of up to OPTIONS_ID_BYTES - 1 letters, digits and "-._", a letter first; into to.
 int options_set_id(char to[OPTIONS_ID_BYTES], const char *id, struct err *err);
 bool options_is_help(const char *word);  // "help" or "?"
+// "help" alone, or "NAME,help" in any place behind the name.
+bool options_asks_help(const char *argument, const struct keyvals *kv);
 
 // options_block.c
 option_fn option_drive, option_blockdev;

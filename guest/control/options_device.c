@@ -2,7 +2,9 @@
 //
 // -device and -object: what is plugged in, and what those are given.
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guest/control/device_types.h"
@@ -39,15 +41,6 @@ int options_add_device(struct options *o, struct keyvals *kv, struct err *err)
     return 0;
 }
 
-// "NAME,help", in any place behind the name.
-static bool wants_help(struct keyvals *kv)
-{
-    for (unsigned i = 0; i < kv->count; i++)
-        if (options_is_help(kv->item[i].key))
-            return true;
-    return false;
-}
-
 static int print_driver(struct options *o, struct keyvals *kv, struct err *err)
 {
     const char *driver = keyvals_take(kv, "driver");
@@ -70,7 +63,7 @@ int option_device(struct options *o, const char *argument, struct err *err)
     int rc = keyvals_parse_any(&kv, argument, "driver", err);
     if (rc < 0)
         return rc;
-    rc = wants_help(&kv) ? print_driver(o, &kv, err) : options_add_device(o, &kv, err);
+    rc = options_asks_help(argument, &kv) ? print_driver(o, &kv, err) : options_add_device(o, &kv, err);
     keyvals_finish(&kv);
     return rc;
 }
@@ -138,7 +131,6 @@ static const struct object_type *find_object_type(const char *name, struct err *
     return NULL;
 }
 
-// Of an I/O thread, hints about polling: ours sleeps in the kernel, and what is asked is what it costs.
 static int check_object_keys(const struct object_type *type, const struct keyvals *kv, struct err *err)
 {
     size_t keys = 0;
@@ -150,6 +142,37 @@ static int check_object_keys(const struct object_type *type, const struct keyval
             return err_set(err, -EINVAL, "Invalid parameter '%s'", key);
     }
     return 0;
+}
+
+static int read_hint(struct keyvals *kv, const char *key, int64_t *value, struct err *err)
+{
+    const char *text = keyvals_take(kv, key);
+    char *end;
+    if (!text)
+        return 0;
+    errno = 0;
+    *value = strtoll(text, &end, 0);
+    if (!*text || *end || errno)
+        return err_set(err, -EINVAL, "Parameter '%s' expects an int64 value", key);
+    return *value >= 0 ? 0 : err_set(err, -ERANGE, "%s value must be in range [0, %" PRId64 "]", key, INT64_MAX);
+}
+
+// Hints about how to be fast, of QEMU's event loop: ours sleeps in the kernel and takes what there is. They
+// are checked, and change nothing.
+static int check_hints(struct keyvals *kv, struct err *err)
+{
+    static const char *const others[] = {"poll-max-ns", "poll-grow", "poll-shrink", "aio-max-batch"};
+    int64_t value, least = 0, most = 64;  // of threads, QEMU's defaults
+    int rc = 0;
+    for (size_t i = 0; i < sizeof others / sizeof others[0] && rc == 0; i++)
+        rc = read_hint(kv, others[i], &value, err);
+    if (rc == 0)
+        rc = read_hint(kv, "thread-pool-min", &least, err);
+    if (rc == 0)
+        rc = read_hint(kv, "thread-pool-max", &most, err);
+    if (rc == 0 && (least > most || !most || most > INT32_MAX))
+        rc = err_set(err, -ERANGE, "bad thread-pool-min/thread-pool-max values");
+    return rc;
 }
 
 static int use_object(struct options *o, struct keyvals *kv, struct err *err)
@@ -167,6 +190,10 @@ static int use_object(struct options *o, struct keyvals *kv, struct err *err)
     struct option_object *object = &o->object[o->objects];
     *object = (struct option_object){.use = o->current};
     int rc = check_object_keys(type, kv, err);
+    if (rc == 0)
+        rc = check_hints(kv, err);
+    if (rc == -ERANGE)
+        o->current.option = NULL;  // as QEMU says it
     if (rc == 0)
         rc = options_set_id(object->id, id, err);
     if (rc == 0 && options_find_object(o, id))
@@ -207,7 +234,7 @@ int option_object(struct options *o, const char *argument, struct err *err)
     int rc = keyvals_parse_any(&kv, argument, "qom-type", err);
     if (rc < 0)
         return rc;
-    rc = wants_help(&kv) ? print_object(o, &kv, err) : use_object(o, &kv, err);
+    rc = options_asks_help(argument, &kv) ? print_object(o, &kv, err) : use_object(o, &kv, err);
     keyvals_finish(&kv);
     return rc;
 }

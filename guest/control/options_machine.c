@@ -99,10 +99,39 @@ static int check_taken(const struct keyvals *kv, const char *type, struct err *e
     return 0;
 }
 
+static void print_machine(struct options *o)
+{
+    puts(OPTIONS_MACHINE "-machine options:\n"
+         "  accel=<string>         - What runs the vCPUs, as -accel\n"
+         "  acpi=<OnOffAuto>       - on, auto\n"
+         "  append=<string>        - Linux kernel command line\n"
+         "  dump-guest-core=<bool> - without effect\n"
+         "  graphics=<bool>        - without effect\n"
+         "  hmat=<bool>            - off\n"
+         "  hpet=<bool>            - The HPET\n"
+         "  i8042=<bool>           - Keyboard and mouse\n"
+         "  initrd=<string>        - Linux initial ramdisk file\n"
+         "  kernel-irqchip=<string> - on, split\n"
+         "  kernel=<string>        - Linux kernel image file\n"
+         "  mem-merge=<bool>       - without effect\n"
+         "  nvdimm=<bool>          - off\n"
+         "  pic=<OnOffAuto>        - on, auto\n"
+         "  pit=<OnOffAuto>        - on\n"
+         "  sata=<bool>            - off\n"
+         "  smbus=<bool>           - off\n"
+         "  smm=<OnOffAuto>        - off, auto\n"
+         "  suppress-vmdesc=<bool> - without effect\n"
+         "  usb=<bool>             - off\n"
+         "  vmport=<OnOffAuto>     - off, auto");
+    o->then = OPTIONS_EXIT;
+}
+
 static int use_machine(struct options *o, struct keyvals *kv, struct err *err)
 {
     const char *type = keyvals_take(kv, "type"), *accel = keyvals_take(kv, "accel");
     int rc = type ? set_type(o, type, err) : 0;
+    if (rc == 0 && o->then == OPTIONS_RUN && options_asks_help("", kv))
+        print_machine(o);
     if (rc < 0 || o->then == OPTIONS_EXIT)
         return rc;
     if (accel)
@@ -295,6 +324,15 @@ static int read_topology(struct topology *t, struct keyvals *kv, struct err *err
     return rc;
 }
 
+static int print_smp(struct options *o, struct keyvals *kv)
+{
+    puts("smp-opts options:\n  clusters=<num>\n  cores=<num>\n  cpus=<num>\n  dies=<num>\n  maxcpus=<num>\n"
+         "  sockets=<num>\n  threads=<num>");
+    o->then = OPTIONS_EXIT;
+    keyvals_finish(kv);
+    return 0;
+}
+
 int option_smp(struct options *o, const char *argument, struct err *err)
 {
     struct keyvals kv;
@@ -302,6 +340,8 @@ int option_smp(struct options *o, const char *argument, struct err *err)
     int rc = keyvals_parse(&kv, argument, "cpus", err);
     if (rc < 0)
         return rc;
+    if (options_asks_help(argument, &kv))
+        return print_smp(o, &kv);
     rc = read_topology(&t, &kv, err);
     keyvals_finish(&kv);
     o->current.option = NULL;
