@@ -43,6 +43,7 @@ static void tell(struct pci_function *f)
     pthread_mutex_lock(&f->dev.lock);
     if (f->config_ops && f->config_ops->written)
         f->config_ops->written(f, PCI_COMMAND, 2);
+    pci_msix_changed(f);
     if (f->secondary)
         tell_behind(f->secondary);
     pthread_mutex_unlock(&f->dev.lock);

@@ -62,9 +62,9 @@ void pci_msix_send(struct pci_function *f, unsigned vector)
 {
     if (vector >= f->msix_vectors || !pci_msix_is_on(f))
         return;
-    if (is_masked(f, vector))
+    if (is_masked(f, vector) || !pci_is_bus_master(f))
         f->msix_pending[vector / 64] |= BIT(vector % 64);
-    else if (pci_is_bus_master(f))
+    else
         send(f, vector);
 }
 

@@ -125,7 +125,9 @@ void pci_msix_write(struct pci_function *f, uint64_t offset, uint64_t value, uns
 
 // Lock held.
 bool pci_msix_is_on(const struct pci_function *f);
-void pci_msix_send(struct pci_function *f, unsigned vector);  // remembers it while it is masked
+// Remembers it while it is masked, or while the function is no bus master: what was under way when the
+// guest switched that off would be lost to it.
+void pci_msix_send(struct pci_function *f, unsigned vector);
 void pci_set_intx(struct pci_function *f, bool level);
 bool pci_is_bus_master(const struct pci_function *f);  // else its DMA and MSIs go nowhere
 static inline uint32_t pci_get(const struct pci_function *f, unsigned reg, unsigned size_bytes)

@@ -243,6 +243,8 @@ static void the_function_masks_all(void **state)
     put(COMMAND, PCI_COMMAND_MEMORY, 2);
     send(1);
     assert_int_equal(t.msi.count, 1);
+    put(COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+    assert_int_equal(t.msi.count, 2);
 }
 
 static void the_table_takes_whole_words(void **state)

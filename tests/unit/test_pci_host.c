@@ -244,6 +244,25 @@ static void the_port_forwards_messages(void **state)
     assert_false(pci_is_bus_master(f));
 }
 
+static void messages_that_a_port_held_up_come_later(void **state)
+{
+    (void)state;
+    struct pci_function *f = &t.card[1].pci;
+    open_port();
+    pthread_mutex_lock(&f->dev.lock);
+    pci_msix_write(f, 12, 0, 4);
+    pthread_mutex_unlock(&f->dev.lock);
+    tree_put(&t, 5, 0, f->msix_at + PCI_MSIX_CONTROL, PCI_MSIX_ENABLE, 2);
+    tree_put(&t, 0, PORT, COMMAND, 3, 2);
+    unsigned before = t.msi.count;
+    pthread_mutex_lock(&f->dev.lock);
+    pci_msix_send(f, 0);
+    pthread_mutex_unlock(&f->dev.lock);
+    assert_int_equal(t.msi.count, before);
+    tree_put(&t, 0, PORT, COMMAND, 7, 2);
+    assert_int_equal(t.msi.count, before + 1);
+}
+
 static void the_port_says_what_is_behind(void **state)
 {
     (void)state;
@@ -371,6 +390,7 @@ int main(void)
         TEST(ecam_moves_and_shrinks), TEST(ecam_does_not_hide_ram), TEST(ecam_waits_where_a_guest_would_not),
         TEST(a_reset_takes_ecam_away),
         TEST(numbers_lead_behind_the_port), TEST(windows_let_bars_through), TEST(the_port_forwards_messages),
+        TEST(messages_that_a_port_held_up_come_later),
         TEST(who_is_behind_hears_of_it),
         TEST(the_port_says_what_is_behind), TEST(a_bus_is_reset_by_its_port), TEST(ports_behind_ports),
         TEST(pirqs_are_led_to_isa), TEST(reserved_isa_interrupts_are_left_alone),
