@@ -5,6 +5,7 @@
 // registers and lets the thread return to the run loop. The vector registers are the signal frame's
 // and come back with it.
 #include <asm/prctl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,11 +116,37 @@ void jit_signals_install(void)
         sigaction(signals[i], &action, NULL);
 }
 
-bool jit_thread_prepare(struct jit_vcpu *v)
+// The stack that a thread had before, which is its own again at its end: ours goes with the thread's
+// storage, and a sanitizer frees what it finds there.
+static __thread stack_t stack_before;
+static pthread_key_t thread_end;
+
+static void give_back_stack(void *unused)
 {
+    (void)unused;
+    sigaltstack(&stack_before, NULL);
+}
+
+static void make_thread_end(void)
+{
+    if (pthread_key_create(&thread_end, give_back_stack))
+        abort();
+}
+
+static bool take_stack(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static __thread _Alignas(16) uint8_t stack[64 << 10];
     stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
-    if (sigaltstack(&alternate, NULL) < 0 || syscall(SYS_arch_prctl, ARCH_SET_GS, v) < 0)
+    pthread_once(&once, make_thread_end);
+    if (pthread_getspecific(thread_end))
+        return true;
+    return sigaltstack(&alternate, &stack_before) == 0 && pthread_setspecific(thread_end, stack) == 0;
+}
+
+bool jit_thread_prepare(struct jit_vcpu *v)
+{
+    if (!take_stack() || syscall(SYS_arch_prctl, ARCH_SET_GS, v) < 0)
         return false;
     current = v;
     v->thread_ready = true;
