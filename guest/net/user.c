@@ -79,6 +79,23 @@ static unsigned sockets_max(void)
     return files.rlim_cur / 2;
 }
 
+static void input(struct user *u, uint32_t size_bytes)
+{
+    user_enter();
+    slirp_input(u->slirp, u->frame, size_bytes);
+    user_leave();
+    u->changed = true;
+}
+
+// Nothing is left to be done in a fragment (a checksum is over the whole).
+static void input_fragment(struct user *u, const struct net_packet *fragment)
+{
+    struct net_packet p;
+    uint32_t size_bytes = user_fragments_add(&u->fragments, u->frame, fragment, uv_hrtime());
+    if (size_bytes && net_parse(u->frame, size_bytes, &p) && !opens_too_many(u, &p))
+        input(u, size_bytes);
+}
+
 static void send_frame(struct net *net, const struct net_frame *frame)
 {
     struct user *u = of_net(net);
@@ -87,6 +104,10 @@ static void send_frame(struct net *net, const struct net_frame *frame)
         return;
     net_gather(frame, u->frame, frame->size_bytes);
     if (net_parse(u->frame, frame->size_bytes, &p)) {
+        if (p.fragment) {
+            input_fragment(u, &p);
+            return;
+        }
         if (opens_too_many(u, &p)) {
             log_guest("net", "%s: more than %u sockets", u->net.id, u->sockets_max);
             return;
@@ -95,10 +116,7 @@ static void send_frame(struct net *net, const struct net_frame *frame)
         if (frame->checksum_needed)
             fill_checksum(u->frame, frame, &p);
     }
-    user_enter();
-    slirp_input(u->slirp, u->frame, frame->size_bytes);
-    user_leave();
-    u->changed = true;
+    input(u, frame->size_bytes);
 }
 
 static void describe(struct net *net, char *text, size_t room)
@@ -134,6 +152,7 @@ static void close_net(struct net *net)
         continue;
     sem_destroy(&closing.closed);
     user_forget_waiting(closing.u);
+    user_fragments_finish(&closing.u->fragments);
     free(closing.u->socket);
     free(net->id);
     free(closing.u);

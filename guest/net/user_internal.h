@@ -8,6 +8,7 @@
 
 #include "guest/net/user.h"
 #include "guest/net/user_address.h"
+#include "guest/net/user_fragments.h"
 
 enum {
     USER_MTU = 1500,                // of the guest's link, for what can't be left to be cut
@@ -61,6 +62,7 @@ struct user {
     size_t waiting_bytes;
     bool to_flush;  // the card was given something
 
+    struct user_fragments fragments;
     uint8_t frame[NET_FRAME_BYTES_MAX];  // from the guest, in one piece
 };
 

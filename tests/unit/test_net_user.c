@@ -13,6 +13,7 @@
 
 #include "guest/net/packet.h"
 #include "guest/net/user.h"
+#include "guest/net/user_fragments.h"
 
 enum { FRAMES = 64, WAIT_MS = 5000, MSS = 1460 };
 
@@ -268,6 +269,70 @@ static void udp_goes_to_the_host_and_back(void **state)
     end();
 }
 
+// The part [at, at + size_bytes) of the payload of an IP packet, in a frame of its own.
+static void send_fragment(const uint8_t *whole, uint16_t id, uint32_t at, uint32_t size_bytes, bool more)
+{
+    uint8_t bytes[1600];
+    memcpy(bytes, whole, 34);
+    net_put16(bytes + 16, 20 + size_bytes);
+    net_put16(bytes + 18, id);
+    net_put16(bytes + 20, at / 8 | (more ? 0x2000 : 0));
+    net_put16(bytes + 24, 0);
+    net_fill_checksum(bytes + 14, 20, 0, 10);
+    memcpy(bytes + 34, whole + 34 + at, size_bytes);
+    send_frame(bytes, 34 + size_bytes, 0, 0);
+}
+
+static void fragments_are_put_together(void **state)
+{
+    (void)state;
+    begin(&(struct net_user_config){.ipv4 = NET_USER_ON});
+    uint16_t port;
+    int fd = loopback_socket(SOCK_DGRAM, &port);
+    uint8_t bytes[4000], text[3900], got[4000];
+    for (unsigned i = 0; i < sizeof text; i++)
+        text[i] = i * 11;
+    arp_announce();
+    udp(bytes, address("10.0.2.15"), address("10.0.2.2"), 5000, port, text, sizeof text);
+    net_put16(bytes + 40, 0);  // no checksum
+    uint32_t payload_bytes = 8 + sizeof text;
+    send_fragment(bytes, 7, 2960, payload_bytes - 2960, false);
+    send_fragment(bytes, 7, 1480, 1480, true);
+    send_fragment(bytes, 7, 1480, 1480, true);
+    send_fragment(bytes, 8, 0, 1480, true);  // another datagram's
+    assert_int_equal(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 20), 0);
+    send_fragment(bytes, 7, 0, 1480, true);
+    assert_true(readable(fd));
+    assert_int_equal(recv(fd, got, sizeof got, 0), sizeof text);
+    assert_memory_equal(got, text, sizeof text);
+    close(fd);
+    end();
+}
+
+// As many as a guest likes to begin, and what can't be.
+static void fragments_without_end_cost_nothing(void **state)
+{
+    (void)state;
+    static struct user_fragments fragments;
+    static uint8_t whole[NET_FRAME_BYTES_MAX], bytes[NET_FRAME_BYTES_MAX];
+    struct net_packet p;
+    ip_header(whole, NET_PROTOCOL_UDP, address("10.0.2.15"), address("10.0.2.2"), 16);
+    for (unsigned i = 0; i < 5000; i++) {
+        memcpy(bytes, whole, 50);
+        net_put16(bytes + 18, i);
+        net_put16(bytes + 20, i % 3 ? 0x2000 | (i & 0x1fff) : 0x1fff);
+        assert_true(net_parse(bytes, 50, &p) && p.fragment);
+        assert_int_equal(user_fragments_add(&fragments, bytes, &p, 1 + i), 0);
+    }
+    for (unsigned part = 0; part < 2; part++) {  // the first waits too long for the second
+        memcpy(bytes, whole, 50);
+        net_put16(bytes + 20, part ? 2 : 0x2000);
+        assert_true(net_parse(bytes, 50, &p) && p.fragment);
+        assert_int_equal(user_fragments_add(&fragments, bytes, &p, 5001 + part * UINT64_C(16000000000)), 0);
+    }
+    user_fragments_finish(&fragments);
+}
+
 static void a_forwarded_port_reaches_the_guest(void **state)
 {
     (void)state;
@@ -487,7 +552,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arp_is_answered),
         cmocka_unit_test(dhcp_offers_an_address),
-        cmocka_unit_test(udp_goes_to_the_host_and_back),
+        cmocka_unit_test(udp_goes_to_the_host_and_back), cmocka_unit_test(fragments_are_put_together),
+        cmocka_unit_test(fragments_without_end_cost_nothing),
         cmocka_unit_test(a_forwarded_port_reaches_the_guest),
         cmocka_unit_test(tcp_goes_in_large_pieces),
         cmocka_unit_test(a_card_that_cuts_nothing_gets_small_pieces),
