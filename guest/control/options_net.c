@@ -18,7 +18,7 @@ struct options_nic {
 struct options_net {
     struct options_nic nic[OPTIONS_NETDEVS];
     unsigned nics;
-    bool given;         // -nic or -net: there is no default card
+    bool given;         // -nic or -net: there is no default card, as with a -netdev
     bool hub_has_nic;   // by -net nic
     char hub[OPTIONS_ID_BYTES];  // the back end of -net user
 };
@@ -336,7 +336,7 @@ static int make_cards(struct options *o, struct err *err)
 int options_default_nics(struct options *o, struct err *err)
 {
     int rc = 0;
-    if (!o->no_defaults && (!o->net || !o->net->given))
+    if (!o->no_defaults && !o->netdevs && (!o->net || !o->net->given))
         rc = add_default(o, err);
     if (rc == 0 && o->net)
         rc = make_cards(o, err);
