@@ -14,10 +14,12 @@
 
 enum { ASKED_START = 1, ASKED_STOP = 2 };
 
-// A suspended device's other members may be the main thread's at the moment.
+// Of a device that is suspended or not active, the other members may be another thread's at the moment;
+// the atomic load is one that a compiler doesn't make before it has to.
 static bool is_running(const struct virtio_device *vdev)
 {
-    return !vdev->suspended && vdev->active && !vdev->stopping && !vdev->broken;
+    return !vdev->suspended && vdev->active && !vdev->stopping &&
+           !__atomic_load_n(&vdev->broken, __ATOMIC_RELAXED);
 }
 
 static void kick(struct virtio_device *vdev, uint64_t queues)
@@ -112,8 +114,9 @@ static void answer(struct io_bell *bell)
     if (asked & ASKED_START)
         activate(vdev);
     if (asked & ASKED_STOP)
-        stop(vdev, false);
-    kick(vdev, kicked);
+        stop(vdev, false);  // and perhaps it is the transport's already, which looks at all queues at a start
+    else
+        kick(vdev, kicked);
 }
 
 static void ask(struct virtio_device *vdev, unsigned what)
