@@ -8,7 +8,7 @@
 # make bench          Konuk and its rivals side by side
 # make install-deps   the Debian packages that all this needs
 # make clean          removes every build
-.PHONY: all release cpu-tests asan tsan fuzzers demo check check-quick fuzz bench install-deps clean
+.PHONY: all release test-programs asan tsan fuzzers demo check check-quick fuzz bench install-deps clean
 .DEFAULT_GOAL := all
 FUZZ_SECONDS ?= 600
 
@@ -34,11 +34,12 @@ build-fuzz/build.ninja:
 	CC=clang meson setup build-fuzz -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true
 
 release: build/build.ninja
-	@ninja -C build
+	@ninja -C build programs
 	@mkdir -p build/bin
 	@$(foreach p,$(programs),$(foreach n,$($(p)_names),ln -sf ../cmd/$(p) build/bin/$(n);))
-cpu-tests: build/build.ninja
-	@ninja -C build tests/cpu/cpu_diff tests/cpu/guest_code tests/cpu/litmus
+test-programs: build/build.ninja
+	@ninja -C build tests/cpu/cpu_diff tests/cpu/guest_code tests/cpu/litmus tests/fault/block-io \
+		tests/guest/nested-kvm-engine tests/guest/guest-vectors tests/guest/guest-durability
 asan: build-asan/build.ninja
 	@ninja -C build-asan all unit-tests
 tsan: build-tsan/build.ninja
