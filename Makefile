@@ -3,12 +3,13 @@
 # make                the release build; programs under all their names in build/bin
 # make demo           makes a Debian 12 guest, once, and boots it to a login (`poweroff` or ^A x ends it)
 # make check          everything that is tested; ends with one line `N passed, N failed`
+# make check-long     what takes its time: 50 boots, 10 minutes of load, 50 times kill -9
 # make check-quick    layers, unit tests and short fuzzing, in less than three minutes
 # make fuzz           each fuzzer for FUZZ_SECONDS (600), adding to the corpora in tests/fuzz/corpus
 # make bench          Konuk and its rivals side by side
 # make install-deps   the Debian packages that all this needs
 # make clean          removes every build
-.PHONY: all release test-programs asan tsan fuzzers demo check check-quick fuzz bench install-deps clean
+.PHONY: all release test-programs asan tsan fuzzers demo check check-quick check-long fuzz bench install-deps clean
 .DEFAULT_GOAL := all
 FUZZ_SECONDS ?= 600
 
@@ -50,9 +51,9 @@ fuzzers: build-fuzz/build.ninja
 demo:
 	@tools/demo
 # Packages first, since the runner is in Python; without them the last line is a count all the same.
-check check-quick:
+check check-quick check-long:
 	@tools/install-deps || { echo "0 passed, 1 failed"; exit 1; }
-	@tools/check $(if $(filter check,$@),full,quick)
+	@tools/check $(if $(filter check,$@),full,$(@:check-%=%))
 fuzz: install-deps-build install-deps-test fuzzers
 	@tools/run-fuzz --seconds $(FUZZ_SECONDS) --keep
 bench: install-deps-build install-deps-demo install-deps-bench release
