@@ -212,10 +212,8 @@ static bool walk(struct virtio_queue *q, struct virtio_chain *chain)
     return false;
 }
 
-int virtio_queue_pop_again(struct virtio_queue *q, uint16_t head, struct virtio_chain *chain)
+static int take_chain(struct virtio_queue *q, uint16_t head, struct virtio_chain *chain)
 {
-    if (q->broken)
-        return -EINVAL;
     if (head >= q->size)
         return break_queue(q, "a head is out of range");
     if (is_in_flight(q, head))
@@ -228,6 +226,16 @@ int virtio_queue_pop_again(struct virtio_queue *q, uint16_t head, struct virtio_
     q->heads[head / 64] |= BIT(head % 64);
     q->in_flight++;
     return 1;
+}
+
+// A snapshot may claim any heads; there are no more in flight than were popped and not pushed.
+int virtio_queue_pop_again(struct virtio_queue *q, uint16_t head, struct virtio_chain *chain)
+{
+    if (q->broken)
+        return -EINVAL;
+    if (q->in_flight >= (uint16_t)(q->next_available - q->next_used))
+        return break_queue(q, "more is in flight than was made available");
+    return take_chain(q, head, chain);
 }
 
 // The driver's stores to the ring before its index (2.7.13.3) are seen by who has seen that.
@@ -245,7 +253,7 @@ int virtio_queue_pop(struct virtio_queue *q, struct virtio_chain *chain)
     if (ready > q->size)
         return break_queue(q, "more is available than the ring holds");
     uint16_t head = *(volatile ring16_t *)available_entry(q, q->next_available & (q->size - 1u));
-    int rc = virtio_queue_pop_again(q, head, chain);
+    int rc = take_chain(q, head, chain);
     if (rc > 0)
         q->next_available++;
     return rc;
