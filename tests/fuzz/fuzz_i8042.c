@@ -7,7 +7,8 @@
 #include "guest/bus/power.h"
 #include "guest/device/i8042.h"
 
-enum { BYTES_MAX = 4096 };
+// A wheel that was turned as far as is counted comes in packets of four bytes, seven steps each.
+enum { BYTES_MAX = 32768 };
 
 static void ignore(struct power_sink *sink, enum power_request request, int code)
 {
