@@ -573,9 +573,13 @@ static int step(struct jit_vcpu *v)
     return -1;
 }
 
+// RDTSCP waits for the loads before it, and a fenced RDTSC stays behind its fence: so does the host's here,
+// which would else be read ahead of time.
 uint64_t jit_guest_tsc(struct jit_vcpu *v)
 {
-    return __builtin_ia32_rdtsc() + v->state.tsc_offset;
+    uint32_t low, high;
+    __asm__ volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return ((uint64_t)high << 32 | low) + v->state.tsc_offset;
 }
 
 // After a pause the machine has moved the TSC as far as the clock stood still; the guest's page of the
