@@ -197,11 +197,10 @@ static int take_policy(struct keyvals *kv, const char *key, bool write, enum err
     return err_set(err, -EINVAL, "'%s' invalid %s error action", value, write ? "write" : "read");
 }
 
-static int take_interface(struct options *o, struct keyvals *kv, struct option_drive *d, struct err *err)
+static int take_interface(struct keyvals *kv, struct option_drive *d, struct err *err)
 {
     static const char *const later[] = {"ide", "scsi", "floppy", "pflash", "mtd", "sd", "xen"};
     const char *name = keyvals_take(kv, "if");
-    (void)o;
     if (!name)
         name = "ide";
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
@@ -265,16 +264,17 @@ static int take_drive_id(struct options *o, struct keyvals *kv, struct option_dr
 // Fine with the value that says what happens anyway.
 static int check_fixed(struct keyvals *kv, struct err *err)
 {
-    static const struct { const char *key, *allowed; } fixed[] = {
-        {"snapshot", "off"}, {"copy-on-read", "off"}, {"file.driver", "file"}, {"media", "disk"},
-        {"cache.writeback", "on"}, {"format", "raw"}, {"driver", "raw"},
+    static const struct { const char *key, *allowed, *too; } fixed[] = {
+        {"snapshot", "off", "no"}, {"copy-on-read", "off", "no"}, {"cache.writeback", "on", "yes"},
+        {"file.driver", "file", "file"}, {"media", "disk", "disk"},
+        {"format", "raw", "raw"}, {"driver", "raw", "raw"},
     };
     const char *media = keyvals_take(kv, "media");
     if (media && strcmp(media, "disk") && strcmp(media, "cdrom"))
         return err_set(err, -EINVAL, "'%s' invalid media", media);
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         const char *value = keyvals_take(kv, fixed[i].key);
-        if (value && strcmp(value, fixed[i].allowed) && strcmp(value, fixed[i].allowed[1] == 'n' ? "yes" : "no"))
+        if (value && strcmp(value, fixed[i].allowed) && strcmp(value, fixed[i].too))
             return err_set(err, -ENOTSUP, "%s=%s is not supported yet", fixed[i].key, value);
     }
     return 0;
@@ -346,7 +346,7 @@ static int use_drive(struct options *o, struct keyvals *kv, struct option_drive 
     struct cache cache = {.writeback = true};
     int rc = take_format(kv, d, err);
     if (rc == 0)
-        rc = take_interface(o, kv, d, err);
+        rc = take_interface(kv, d, err);
     if (rc == 0)
         rc = take_index(o, kv, d, err);
     if (rc == 0)
