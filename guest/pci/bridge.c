@@ -34,17 +34,6 @@ static struct pci_bridge *to_bridge(struct pci_function *f)
     return container_of(f, struct pci_bridge, pci);
 }
 
-static uint64_t no_register(struct device *dev, uint64_t offset, unsigned size_bytes)
-{
-    (void)dev, (void)offset;
-    return size_mask(size_bytes);  // it has no BAR
-}
-
-static void no_register_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size_bytes)
-{
-    (void)dev, (void)offset, (void)value, (void)size_bytes;
-}
-
 static void bridge_reset(struct device *dev)
 {
     struct pci_bridge *bridge = (struct pci_bridge *)dev;
@@ -65,22 +54,17 @@ static int bridge_loaded(struct device *dev, struct err *err)
     return rc;
 }
 
-static void bridge_started(struct device *dev)
-{
-    pci_function_started((struct pci_function *)dev);
-}
-
 static const struct state_field bridge_state[] = {PCI_FUNCTION_STATE(struct pci_bridge), {0}};
 
 static const struct device_ops bridge_ops = {
     .name = "pcie-root-port",
     .state_version = 1,
     .state = bridge_state,
-    .read = no_register,
-    .write = no_register_write,
+    .read = pci_no_register,
+    .write = pci_no_register_write,
     .reset = bridge_reset,
     .loaded = bridge_loaded,
-    .started = bridge_started,
+    .started = pci_plain_started,
 };
 
 // The link is up and the slot is taken if something is there (7.8.8, 7.8.11).

@@ -191,43 +191,17 @@ static const struct device_ops host_ops = {
     .started = host_started,
 };
 
-static uint64_t no_register(struct device *dev, uint64_t offset, unsigned size_bytes)
-{
-    (void)dev, (void)offset;
-    return size_mask(size_bytes);  // it has no BAR
-}
-
-static void no_register_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size_bytes)
-{
-    (void)dev, (void)offset, (void)value, (void)size_bytes;
-}
-
-static void bridge_reset(struct device *dev)
-{
-    pci_function_reset((struct pci_function *)dev);
-}
-
-static int bridge_loaded(struct device *dev, struct err *err)
-{
-    return pci_function_loaded((struct pci_function *)dev, err);
-}
-
-static void bridge_started(struct device *dev)
-{
-    pci_function_started((struct pci_function *)dev);
-}
-
 static const struct state_field bridge_state[] = {PCI_FUNCTION_STATE(struct pci_host_bridge), {0}};
 
 static const struct device_ops bridge_ops = {
     .name = "mch",
     .state_version = 1,
     .state = bridge_state,
-    .read = no_register,
-    .write = no_register_write,
-    .reset = bridge_reset,
-    .loaded = bridge_loaded,
-    .started = bridge_started,
+    .read = pci_no_register,
+    .write = pci_no_register_write,
+    .reset = pci_plain_reset,
+    .loaded = pci_plain_loaded,
+    .started = pci_plain_started,
 };
 
 static void init_bridge(struct pci_function *f)

@@ -88,26 +88,10 @@ static void lpc_written(struct pci_function *f, unsigned reg, unsigned size_byte
 
 static const struct pci_config_ops lpc_config_ops = {.written = lpc_written};
 
-static uint64_t lpc_read(struct device *dev, uint64_t offset, unsigned size_bytes)
-{
-    (void)dev, (void)offset;
-    return size_mask(size_bytes);  // it has no BAR
-}
-
-static void lpc_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size_bytes)
-{
-    (void)dev, (void)offset, (void)value, (void)size_bytes;
-}
-
 static void lpc_reset(struct device *dev)
 {
     pci_function_reset((struct pci_function *)dev);
     route_all(to_lpc(dev));
-}
-
-static int lpc_loaded(struct device *dev, struct err *err)
-{
-    return pci_function_loaded((struct pci_function *)dev, err);
 }
 
 static void lpc_started(struct device *dev)
@@ -127,10 +111,10 @@ static const struct device_ops lpc_ops = {
     .name = "ICH9-LPC",
     .state_version = 1,
     .state = lpc_state,
-    .read = lpc_read,
-    .write = lpc_write,
+    .read = pci_no_register,
+    .write = pci_no_register_write,
     .reset = lpc_reset,
-    .loaded = lpc_loaded,
+    .loaded = pci_plain_loaded,
     .started = lpc_started,
 };
 

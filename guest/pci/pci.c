@@ -129,3 +129,29 @@ void pci_function_started(struct pci_function *f)
     pci_decode_changed(f);
     pci_intx_drive(f, true);
 }
+
+void pci_plain_reset(struct device *dev)
+{
+    pci_function_reset((struct pci_function *)dev);
+}
+
+int pci_plain_loaded(struct device *dev, struct err *err)
+{
+    return pci_function_loaded((struct pci_function *)dev, err);
+}
+
+void pci_plain_started(struct device *dev)
+{
+    pci_function_started((struct pci_function *)dev);
+}
+
+uint64_t pci_no_register(struct device *dev, uint64_t offset, unsigned size_bytes)
+{
+    (void)dev, (void)offset;
+    return size_mask(size_bytes);
+}
+
+void pci_no_register_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size_bytes)
+{
+    (void)dev, (void)offset, (void)value, (void)size_bytes;
+}

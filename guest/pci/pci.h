@@ -115,6 +115,12 @@ void pci_set_multifunction(struct pci_function *f);  // others may share its dev
 void pci_function_reset(struct pci_function *f);
 int pci_function_loaded(struct pci_function *f, struct err *err);
 void pci_function_started(struct pci_function *f);
+// The same as members of a device_ops, for a function that has no more to do there, or no BAR.
+void pci_plain_reset(struct device *dev);
+int pci_plain_loaded(struct device *dev, struct err *err);
+void pci_plain_started(struct device *dev);
+uint64_t pci_no_register(struct device *dev, uint64_t offset, unsigned size_bytes);
+void pci_no_register_write(struct device *dev, uint64_t offset, uint64_t value, unsigned size_bytes);
 uint64_t pci_msix_read(struct pci_function *f, uint64_t offset, unsigned size_bytes);
 void pci_msix_write(struct pci_function *f, uint64_t offset, uint64_t value, unsigned size_bytes);
 // First in a state table. The struct's first member is the pci_function, called pci.
