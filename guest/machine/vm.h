@@ -84,6 +84,7 @@ struct vm {
     uint64_t paused_tsc;     // host TSC at which guest time stopped
     struct vm_listener *listeners;
     struct vm_migration migration;
+    unsigned power_asked;    // requests of the guest that are on their way to the loop, a bit each
     bool ending;
     int exit_status;
 };

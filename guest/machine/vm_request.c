@@ -64,6 +64,7 @@ static void panicked(struct vm *vm)
 // isa-debug-exit: a test guest's verdict, whatever -no-shutdown says.
 static void act_power(struct vm_request *r)
 {
+    __atomic_fetch_and(&r->vm->power_asked, ~(1u << r->power), __ATOMIC_ACQ_REL);
     switch (r->power) {
     case POWER_RESET: vm_reset(r->vm, true, "guest-reset"); break;
     case POWER_OFF: vm_shutdown(r->vm, true, "guest-shutdown"); break;
@@ -73,10 +74,14 @@ static void act_power(struct vm_request *r)
     }
 }
 
+// A guest may ask faster than the loop can follow; asking again before it has means nothing more.
 void vm_request_power(struct power_sink *sink, enum power_request power, int exit_code)
 {
-    post((struct vm_request){.vm = (struct vm *)sink, .act = act_power, .power = power,
-                             .exit_code = exit_code});
+    struct vm *vm = (struct vm *)sink;
+    unsigned bit = 1u << power;
+    if (__atomic_fetch_or(&vm->power_asked, bit, __ATOMIC_ACQ_REL) & bit)
+        return;
+    post((struct vm_request){.vm = vm, .act = act_power, .power = power, .exit_code = exit_code});
 }
 
 // A triple fault resets a PC.

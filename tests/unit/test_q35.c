@@ -536,10 +536,15 @@ static void a_full_machine_has_what_qemu_has(void **state)
     assert_non_null(q35_i8042(machine));
     vm_cont(vm, NULL);
     told[0] = 0;
-    out8(0x505, 2);
+    for (int i = 0; i < 1000; i++)  // what the loop has not come to yet is asked once
+        out8(0x505, 2);
     out8(0x64, 0xfe);
     run_loop();
     assert_string_equal(told, "crashloaded reset:guest-reset ");
+    told[0] = 0;
+    out8(0x505, 2);
+    run_loop();
+    assert_string_equal(told, "crashloaded ");
     teardown(state);
 }
 
