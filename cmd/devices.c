@@ -95,16 +95,6 @@ static int hand_over(struct plugged *p, const char *what, struct device *dev, vo
     return q35_add_device(p->q35, name, dev, finish, err);
 }
 
-static int hand_over_virtio(struct plugged *p, struct err *err)
-{
-    int rc = hand_over(p, p->vdev->ops->name, &p->vdev->dev, finish_type, err);
-    if (rc < 0)
-        finish_type(&p->vdev->dev);
-    else
-        rc = hand_over(p, "virtio-pci", &p->function->dev, finish_transport, err);
-    return rc;
-}
-
 static int create_transport(struct plugged *p, struct err *err)
 {
     const char *vectors = plugged_string(p, "vectors");
@@ -121,23 +111,23 @@ static int create_transport(struct plugged *p, struct err *err)
     return 0;
 }
 
-// What was made goes again where what follows can't be.
+// What was made goes again where what follows can't be; what the machine has already been given, it ends.
 static int add_virtio(struct plugged *p, struct err *err)
 {
+    bool handed_over = false;
     int rc = create_transport(p, err);
-    if (rc < 0) {
-        finish_type(&p->vdev->dev);
-        return rc;
+    if (rc == 0)
+        rc = plug(p, err);
+    if (rc == 0) {
+        rc = hand_over(p, p->vdev->ops->name, &p->vdev->dev, finish_type, err);
+        handed_over = rc == 0;
     }
-    rc = plug(p, err);
     if (rc == 0)
-        rc = hand_over_virtio(p, err);
-    if (rc == 0)
-        return 0;
-    struct virtio_device *vdev = p->vdev;
-    finish_transport(&p->function->dev);
-    if (vdev)
-        finish_type(&vdev->dev);
+        rc = hand_over(p, "virtio-pci", &p->function->dev, finish_transport, err);
+    if (rc < 0 && p->function)
+        finish_transport(&p->function->dev);
+    if (rc < 0 && !handed_over)
+        finish_type(&p->vdev->dev);
     return rc;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd/io_threads.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -24,7 +25,7 @@ struct io_thread *io_threads_create(const char *name, struct err *err)
 {
     char short_name[16];
     if (count == THREADS) {
-        err_set(err, -1, "too many I/O threads");
+        err_set(err, -ENOSPC, "too many I/O threads");
         return NULL;
     }
     snprintf(short_name, sizeof short_name, "%s", name);
