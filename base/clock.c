@@ -8,13 +8,16 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <x86intrin.h>
 
 struct clock {
     pthread_mutex_t lock;
     pthread_cond_t changed;  // for the thread: an earlier deadline, resumed, or ending
     pthread_cond_t fired;    // a fire has returned
     pthread_t thread;
-    bool manual, ending;
+    bool manual, counted, ending;  // counted: manual, too
+    void (*told)(void *opaque);    // of an earlier deadline; the lock is held
+    void *opaque;
 
     // The time, which is read without the lock: sequence is odd while it changes. Every word is
     // stored with release and loaded with acquire, so whoever sees a new word sees a new sequence.
@@ -182,7 +185,7 @@ static struct clock *create(bool manual)
     struct clock *clock = calloc(1, sizeof *clock);
     if (!clock)
         return NULL;
-    clock->manual = clock->running = manual;
+    clock->manual = manual;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -219,6 +222,17 @@ struct clock *clock_create_manual(void)
     struct clock *clock = create(true);
     if (!clock)
         abort();
+    clock->running = true;
+    return clock;
+}
+
+struct clock *clock_create_counted(struct err *err)
+{
+    struct clock *clock = create(true);
+    if (clock)
+        clock->counted = true;
+    else
+        err_set(err, -ENOMEM, "no memory for a clock");
     return clock;
 }
 
@@ -284,6 +298,28 @@ void clock_advance(struct clock *clock, uint64_t by_ns)
     pthread_mutex_unlock(&clock->lock);
 }
 
+uint64_t clock_deadline_ns(struct clock *clock)
+{
+    pthread_mutex_lock(&clock->lock);
+    uint64_t deadline_ns = clock->armed ? clock->heap[1]->deadline_ns : UINT64_MAX;
+    pthread_mutex_unlock(&clock->lock);
+    return deadline_ns;
+}
+
+void clock_on_earlier(struct clock *clock, void (*told)(void *opaque), void *opaque)
+{
+    pthread_mutex_lock(&clock->lock);
+    assert(clock->counted);
+    clock->told = told;
+    clock->opaque = opaque;
+    pthread_mutex_unlock(&clock->lock);
+}
+
+uint64_t clock_tsc(struct clock *clock)
+{
+    return clock->counted ? clock_now_ns(clock) : __rdtsc();
+}
+
 void clock_timer_init(struct clock_timer *timer, struct clock *clock,
                       void (*fire)(struct clock_timer *timer))
 {
@@ -300,6 +336,8 @@ void clock_timer_arm(struct clock_timer *timer, uint64_t deadline_ns)
     heap_insert(clock, timer);
     if (deadline_ns < clock->sleeps_until_ns)
         pthread_cond_broadcast(&clock->changed);
+    if (clock->told && timer->heap_index == 1)
+        clock->told(clock->opaque);
     pthread_mutex_unlock(&clock->lock);
 }
 

@@ -65,6 +65,7 @@ static void start(struct clock *made)
     }
 }
 static int setup_manual(void **state) { (void)state; start(clock_create_manual()); return 0; }
+static int setup_counted(void **state) { (void)state; start(clock_create_counted(NULL)); return 0; }
 static int setup_real(void **state) { (void)state; start(clock_create(NULL)); return 0; }
 
 static int teardown(void **state)
@@ -281,7 +282,40 @@ static void a_paused_and_settled_clock_fires_nothing(void **state)
     assert_int_equal(seen.count, count);
 }
 
+static struct clock_timer *earliest;
+static unsigned tellings;
+static void told(void *opaque)
+{
+    earliest = opaque;
+    tellings++;
+}
+
+static void a_counted_clocks_mover_hears_of_earlier_deadlines(void **state)
+{
+    (void)state;
+    clock_resume(clk);
+    clock_on_earlier(clk, told, &a.timer);
+    assert_int_equal(clock_deadline_ns(clk), UINT64_MAX);
+    clock_timer_arm(&a.timer, 100);
+    clock_timer_arm(&b.timer, 200);
+    clock_timer_arm(&c.timer, 50);
+    assert_int_equal(tellings, 2);
+    assert_ptr_equal(earliest, &a.timer);
+    assert_int_equal(clock_deadline_ns(clk), 50);
+    clock_set(clk, 70);
+    assert_int_equal(seen.count, 0);
+    assert_int_equal(clock_tsc(clk), 70);
+    clock_advance(clk, 30);
+    assert_string_equal(seen.letters, "ca");
+    assert_int_equal(seen.at_ns[0], 70);
+    assert_int_equal(clock_now_ns(clk), 100);
+    clock_on_earlier(clk, NULL, NULL);
+    clock_timer_arm(&a.timer, 110);
+    assert_int_equal(tellings, 2);
+}
+
 #define MANUAL(test) cmocka_unit_test_setup_teardown(test, setup_manual, teardown)
+#define COUNTED(test) cmocka_unit_test_setup_teardown(test, setup_counted, teardown)
 #define REAL(test) cmocka_unit_test_setup_teardown(test, setup_real, teardown)
 
 int main(void)
@@ -294,6 +328,7 @@ int main(void)
         MANUAL(a_deadline_in_the_past_fires_now),
         MANUAL(a_paused_manual_clock_stays_where_it_is),
         MANUAL(the_heap_agrees_with_a_list),
+        COUNTED(a_counted_clocks_mover_hears_of_earlier_deadlines),
         REAL(a_real_clock_fires_in_order_and_not_early),
         REAL(an_earlier_deadline_wakes_the_thread),
         REAL(a_paused_clock_stands_still_and_goes_on_from_there),
