@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <x86intrin.h>
 
 #include "base/log.h"
 #include "base/loop.h"
@@ -75,7 +74,7 @@ void vm_hold(struct vm *vm)
     wait_all_paused(vm);
     if (vm->clock_runs) {
         clock_pause(vm->clock);
-        vm->paused_tsc = __rdtsc();
+        vm->paused_tsc = clock_tsc(vm->clock);
         vm->clock_runs = false;
     }
     quiesce(vm);
@@ -87,7 +86,7 @@ static void start_clock(struct vm *vm)
     if (vm->clock_runs)
         return;
     clock_resume(vm->clock);
-    uint64_t slept = __rdtsc() - vm->paused_tsc;
+    uint64_t slept = clock_tsc(vm->clock) - vm->paused_tsc;
     for (unsigned i = 0; i < vm->vcpus; i++) {
         vm->states[i]->tsc_offset -= slept;
         vm->vcpu[i]->ops->put_state(vm->vcpu[i]);
@@ -253,7 +252,7 @@ int vm_init(struct vm *vm, const struct vm_config *config, struct clock *clock,
     *vm = (struct vm){.power.request = vm_request_power, .config = *config, .clock = clock,
                       .engine = engine, .vcpu = calloc(count, sizeof(struct vcpu *)),
                       .states = calloc(count, sizeof(struct x86_state *)),
-                      .paused_tsc = __rdtsc()};
+                      .paused_tsc = clock_tsc(clock)};
     int rc = vm->vcpu && vm->states ? 0 : err_set(err, -ENOMEM, "no memory for %u vCPUs", count);
     for (unsigned i = 0; i < count && rc == 0; i++)
         rc = start_vcpu(vm, i, err);

@@ -81,7 +81,7 @@ struct vm {
     enum vm_state state;
     bool start_when_loaded;  // inmigrate: what `cont` left behind
     bool clock_runs, quiesced;
-    uint64_t paused_tsc;     // host TSC at which guest time stopped
+    uint64_t paused_tsc;     // clock_tsc when guest time stopped
     struct vm_listener *listeners;
     struct vm_migration migration;
     unsigned power_asked;    // requests of the guest that are on their way to the loop, a bit each

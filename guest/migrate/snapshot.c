@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <x86intrin.h>
 
 #include "guest/migrate/identity.h"
 #include "guest/migrate/ram_state.h"
@@ -222,7 +221,7 @@ static int check_complete(struct load *load, struct err *err)
 static void move_tsc(struct load *load)
 {
     struct snapshot_parts *parts = load->parts;
-    parts->paused_tsc = __rdtsc();
+    parts->paused_tsc = clock_tsc(parts->clock);
     for (unsigned i = 0; i < parts->vcpu_count; i++)
         parts->vcpus[i]->tsc_offset += load->time.host_tsc - parts->paused_tsc;
 }

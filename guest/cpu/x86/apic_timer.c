@@ -3,8 +3,6 @@
 // The local APIC's timer (SDM volume 3, 11.5.4). Nothing counts: the count is computed from the
 // guest time of the next tick. The input clock is 1 GHz, so that a count is a nanosecond before
 // it is divided.
-#include <x86intrin.h>
-
 #include "guest/cpu/x86/apic_registers.h"
 
 // A guest that asks for a million ticks a second gets fewer: each would cost the host more than
@@ -150,7 +148,7 @@ void apic_timer_lvt(struct apic *apic, uint32_t value)
 // When the guest's TSC will reach tsc, at most a century from now.
 static uint64_t time_of_tsc(const struct apic *apic, uint64_t tsc)
 {
-    uint64_t now_ns = clock_now_ns(apic->clock), now_tsc = __rdtsc() + apic->state->tsc_offset;
+    uint64_t now_ns = clock_now_ns(apic->clock), now_tsc = clock_tsc(apic->clock) + apic->state->tsc_offset;
     if (tsc <= now_tsc)
         return now_ns;
     unsigned __int128 ns = (unsigned __int128)(tsc - now_tsc) * 1000000000u / apic->tsc_hz + 1;

@@ -5,7 +5,6 @@
 #include "guest/cpu/x86/msr.h"
 
 #include <string.h>
-#include <x86intrin.h>
 
 #include "base/bits.h"
 #include "base/log.h"
@@ -359,7 +358,7 @@ static bool read_special(const struct access *a, uint64_t *value)
 {
     switch (a->index) {
     case MSR_TSC:
-        *value = __rdtsc() + a->s->tsc_offset;
+        *value = clock_tsc(a->apic->clock) + a->s->tsc_offset;
         return true;
     case MSR_TSC_ADJUST:
         *value = a->s->tsc_adjust;
@@ -427,7 +426,7 @@ static enum x86_msr_result write_special(const struct access *a, uint64_t value)
     uint64_t old;
     switch (a->index) {
     case MSR_TSC:
-        return move_tsc(a, value - (__rdtsc() + a->s->tsc_offset));
+        return move_tsc(a, value - (clock_tsc(a->apic->clock) + a->s->tsc_offset));
     case MSR_TSC_ADJUST:
         return read_special(a, &old) ? move_tsc(a, value - old) : X86_MSR_FAULT;
     case MSR_TSC_AUX:

@@ -7,7 +7,6 @@
 
 #include <pthread.h>
 #include <time.h>
-#include <x86intrin.h>
 
 enum { ENABLE = 1, TSC_STABLE = 1 };
 
@@ -59,7 +58,7 @@ static struct moment common_moment(struct clock *clock)
     uint64_t far_ns = UINT64_C(1) << 62, origin_ns = clock_host_deadline_ns(clock, far_ns);
     pthread_mutex_lock(&lock);
     if (kept.clock != clock || kept.origin_ns != origin_ns || origin_ns == UINT64_MAX)
-        kept = (struct moment){clock, origin_ns, __rdtsc(), clock_now_ns(clock)};
+        kept = (struct moment){clock, origin_ns, clock_tsc(clock), clock_now_ns(clock)};
     struct moment moment = kept;
     pthread_mutex_unlock(&lock);
     return moment;
