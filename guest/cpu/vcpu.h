@@ -80,6 +80,13 @@ struct vcpu {
     struct vcpu_thread *thread;  // vcpu.c's
 };
 
+// Guest time by the instructions executed (-icount): each takes 2^shift ns, and the clock is a counted one.
+struct engine_count {
+    bool on;
+    uint8_t shift;
+    bool sleeps;  // a halted vCPU waits as long as the guest believes it does
+};
+
 // What an engine gets to know about its VM. All lent; outlives the engine.
 struct engine_config {
     struct mem *memory, *ports;
@@ -94,6 +101,7 @@ struct engine_config {
     void *opaque;
     bool one_instruction_blocks;  // jit: the reference mode
     uint64_t code_cache_bytes;    // jit; 0: the default
+    struct engine_count count;    // jit; one vCPU
 };
 
 struct engine_ops {

@@ -43,6 +43,7 @@ struct world {
     uint64_t ram_bytes, cache_bytes;
     unsigned vcpus;
     bool one, manual_clock;
+    struct engine_count count;             // its clock is a counted one, then
     const char *cpu;                       // a model; null: max
     void (*touched)(struct world *world);  // when a device or a port is. Set these before world_open
 
@@ -211,7 +212,7 @@ static inline void world_state(struct world *w, struct x86_state *s, unsigned cp
 static inline void world_engine(struct world *w)
 {
     struct engine_config config = {.memory = w->memory, .ports = w->ports, .ram = &w->ram, .clock = w->clock,
-                                   .model = &w->model, .vcpus = w->vcpus, .one_instruction_blocks = w->one,
+                                   .model = &w->model, .vcpus = w->vcpus, .count = w->count, .one_instruction_blocks = w->one,
                                    .code_cache_bytes = w->cache_bytes, .opaque = w};
     struct err err = {0};
     w->engine = jit_engine_create(&config, &err);
@@ -233,7 +234,7 @@ static inline void world_open(struct world *w)
     world_ram(w);
     w->memory = mem_create(UINT64_C(1) << 46);
     w->ports = mem_create(1 << 16);
-    w->clock = w->manual_clock ? clock_create_manual() : clock_create(&err);
+    w->clock = w->count.on ? clock_create_counted(&err) : w->manual_clock ? clock_create_manual() : clock_create(&err);
     clock_resume(w->clock);
     int failed = mem_add_ram(w->memory, GPA(0), &w->ram, 0, w->ram_bytes, false, &err);
     if (!failed)

@@ -80,6 +80,8 @@ void jit_halt(struct jit_vcpu *v);                  // after this instruction: H
 _Noreturn void jit_shutdown(struct jit_vcpu *v);    // triple fault
 
 uint64_t jit_guest_tsc(struct jit_vcpu *v);
+// Is time counted in instructions, so that how much one does must not depend on how fast it is done?
+bool jit_is_counted(struct jit_vcpu *v);
 
 void jit_vectors_save(struct jit_vcpu *v);  // nothing if they are there already
 void jit_vectors_load(struct jit_vcpu *v);  // likewise

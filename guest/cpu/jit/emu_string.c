@@ -75,7 +75,7 @@ static uint64_t run_some(struct emu *e, struct emu_string *str, emu_string_one *
     }
     one(e, str);
     str->count = (str->count - 1) & str->mask;
-    return ONE_COSTS_BYTES;
+    return jit_is_counted(e->v) ? str->size_bytes : ONE_COSTS_BYTES;
 }
 
 // In the middle, RF keeps an instruction breakpoint from being met again, and is in what an interrupt pushes

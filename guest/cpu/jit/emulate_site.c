@@ -88,8 +88,10 @@ void jit_emulate_one(struct jit_vcpu *v, const struct insn *in)
     if (!exists(v, in))
         jit_raise(v, EX_UD, 0);
     check_vectors(v, in);
-    if (calls_outside(in))
+    if (calls_outside(in)) {
         jit_vectors_save(v);
+        jit_count_tell(v);
+    }
     jit_emulate(v, in);
     v->emulating = false;
 }
@@ -104,7 +106,10 @@ void jit_emulate_site(struct jit_vcpu *v, const struct emulate_site *site)
     uint64_t began = call_began(v);
     jit_emulate_one(v, in);
     call_ended(v, began);
+    if (jit_counts(v) && !atomic_load(&v->run))
+        v->leave = true;  // what it raised or armed is seen before the next instruction
     if (v->leave || v->state.rip != next || v->state.sti_shadow || v->state.mov_ss_shadow) {
+        jit_count_over(v);
         v->exit_kind = JIT_EXIT_LEAVE;
         v->resume = (uint64_t)code_executable(v->jit->code, v->jit->code->leave);
         return;

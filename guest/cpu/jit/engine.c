@@ -16,6 +16,7 @@
 #include "guest/cpu/jit/isa.h"
 
 enum { CODE_CACHE_BYTES = 256 << 20 };
+enum { COUNTED_TSC_HZ = 1000000000 };  // clock_tsc's of a counted clock
 
 static struct jit_engine *jit_of(struct engine *engine) { return (struct jit_engine *)engine; }
 
@@ -83,6 +84,8 @@ static void destroy_vcpu(struct vcpu *vcpu)
 {
     struct jit_vcpu *v = jit_vcpu_of(vcpu);
     mem_observe_changes(vcpu->engine->config.memory, NULL, NULL);  // all vCPUs end together
+    if (v->jit->count.on)
+        clock_on_earlier(vcpu->engine->config.clock, NULL, NULL);
     apic_finish(&v->apic);
     vec_host_destroy(v->vec_host);
     munmap(v, sizeof *v);
@@ -135,6 +138,8 @@ static struct vcpu *create_vcpu(struct engine *engine, unsigned index, struct er
     apic_init(&v->apic, jit->apics, &v->state, engine->config.clock, jit->tsc_hz, &apic_ops, v);
     jit->vcpus[index] = v;
     jit->created = index + 1;
+    if (jit->count.on)
+        clock_on_earlier(engine->config.clock, jit_count_earlier, v);
     return &v->vcpu;
 }
 
@@ -330,9 +335,18 @@ static int open_engine(struct jit_engine *jit, struct err *err)
     return jit->code ? 0 : -ENOMEM;
 }
 
+// With more, what one vCPU sees of another would depend on the host.
+static bool count_is_possible(const struct engine_config *config, struct err *err)
+{
+    if (!config->count.on || config->vcpus == 1)
+        return true;
+    err_set(err, -ENOTSUP, "counted execution is of one vCPU");
+    return false;
+}
+
 struct engine *jit_engine_create(const struct engine_config *config, struct err *err)
 {
-    if (!host_can(err))
+    if (!host_can(err) || !count_is_possible(config, err))
         return NULL;
     struct jit_engine *jit = calloc(1, sizeof *jit);
     if (!jit) {
@@ -342,9 +356,10 @@ struct engine *jit_engine_create(const struct engine_config *config, struct err 
     jit->engine = (struct engine){&engine_ops, *config};
     pthread_mutex_init(&jit->world, NULL);
     jit->model = *config->model;
-    jit->model.tsc_hz = jit->tsc_hz = jit_tsc_hz();
+    jit->count = config->count;
+    jit->model.tsc_hz = jit->tsc_hz = jit->count.on ? COUNTED_TSC_HZ : jit_tsc_hz();
     jit->engine.config.model = &jit->model;
-    jit->tsc_offset = -__builtin_ia32_rdtsc();
+    jit->tsc_offset = -clock_tsc(config->clock);
     isa_allow(jit->allowed, config->model);
     if (open_engine(jit, err) < 0) {
         destroy(&jit->engine);

@@ -294,6 +294,7 @@ static void jump_out(struct jit_vcpu *v)
     bool in_64 = (v->mode & MODE_CODE) == INSN_64;
     if (in_64 && (int64_t)(v->scratch << 16) >> 16 != (int64_t)v->scratch) {
         s->rip = jit_rip_of_site(v, v->exit_site);
+        jit_count_not_over(v);
         jit_raise(v, EX_GP, 0);
     }
     s->rip = in_64 ? v->scratch : (uint32_t)v->scratch;
@@ -302,8 +303,10 @@ static void jump_out(struct jit_vcpu *v)
 
 static void after_code(struct jit_vcpu *v)
 {
-    if (v->exit_kind != JIT_EXIT_LEAVE && v->exit_kind != JIT_EXIT_HOST_FAULT)
+    if (v->exit_kind != JIT_EXIT_LEAVE && v->exit_kind != JIT_EXIT_HOST_FAULT) {
         jit_compose_flags(v);
+        jit_count_block_over(v);
+    }
     switch (v->exit_kind) {
     case JIT_EXIT_LINK: came_by_link(v); break;
     case JIT_EXIT_SITE: v->state.rip = jit_rip_of_site(v, v->exit_site); break;
@@ -315,6 +318,7 @@ static void after_code(struct jit_vcpu *v)
         v->state.rip = jit_rip_of_site(v, v->site);
         jit_compose_flags(v);
         jit_raise(v, guest_vector(v, v->host_fault), 0);
+    case JIT_EXIT_LEAVE: jit_count_give_back(v); break;
     default: break;
     }
 }
@@ -393,7 +397,9 @@ static void emulate_unmapped(struct jit_vcpu *v, uint32_t mode)
     }
     if (result < 0)
         jit_raise(v, EX_UD, 0);
+    jit_count_alone(v);
     jit_emulate_one(v, &in);
+    jit_count_block_over(v);
 }
 
 static void release_world(struct jit_vcpu *v)
@@ -433,10 +439,11 @@ static bool run_guest(struct jit_vcpu *v, bool one)
     if (b->dead)
         return false;
     uint64_t resume = v->state.rflags & FL_RF;
+    int64_t budget = v->counted.budget;
     enter(v, b);
     after_code(v);
-    if (v->exit_kind != JIT_EXIT_SITE)
-        return true;
+    if (v->exit_kind != JIT_EXIT_SITE || v->exit_site != (b->page[0] << PAGE_BITS | b->offset) || v->counted.budget != budget)
+        return true;  // or another block's head, behind this one
     v->state.rflags |= resume;
     return false;
 }
@@ -484,9 +491,12 @@ static void deliver_debug(struct jit_vcpu *v, enum jit_event kind, unsigned reas
 
 static bool run_one_instruction(struct jit_vcpu *v)
 {
-    if (!v->wants_world && !run_guest(v, true))
-        return false;
-    return v->wants_world ? run_with_world(v) : true;
+    v->counted.one = true;
+    bool ran = v->wants_world || run_guest(v, true);
+    if (v->wants_world)
+        ran = run_with_world(v);
+    v->counted.one = false;
+    return ran;
 }
 
 // One instruction in the reference mode: under TF, behind a shadow, for a debugger, with the world stopped.
@@ -528,7 +538,7 @@ static bool needs_one(const struct jit_vcpu *v)
 {
     const struct x86_state *s = &v->state;
     return v->vcpu.engine->config.one_instruction_blocks || s->rflags & FL_TF || s->sti_shadow || s->mov_ss_shadow ||
-           debugging(v) || v->wants_world || jit_breakpoints_armed(v);
+           debugging(v) || v->wants_world || jit_breakpoints_armed(v) || jit_count_is_short(v);
 }
 
 // An enum vcpu_exit, or -1 to go on. A debugger's step is one of the code that its user looks at, so
@@ -549,6 +559,8 @@ static int step(struct jit_vcpu *v)
         atomic_fetch_and(&v->requests, ~JIT_REQUEST_FLUSH);
         jit_flush_all(v);
     }
+    if (jit_counts(v))
+        jit_count_follow(v);
     uint32_t wakes = atomic_load(&v->wakes);
     bool is_stepped = v->debug.single_step && v->state.run_state == X86_RUNNING;
     if (!is_stepped && (wakes != v->wakes_seen || apic_has_work(&v->apic) || v->state.nmi_pending)) {
@@ -578,6 +590,8 @@ static int step(struct jit_vcpu *v)
 uint64_t jit_guest_tsc(struct jit_vcpu *v)
 {
     uint32_t low, high;
+    if (jit_counts(v))
+        return jit_count_now_ns(v) + v->state.tsc_offset;
     __asm__ volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
     return ((uint64_t)high << 32 | low) + v->state.tsc_offset;
 }
@@ -587,6 +601,8 @@ uint64_t jit_guest_tsc(struct jit_vcpu *v)
 static void follow_clock(struct jit_vcpu *v)
 {
     struct clock *clock = v->vcpu.engine->config.clock;
+    if (jit_counts(v))
+        return;  // the TSC counts the clock's nanoseconds
     uint64_t ahead_ns = UINT64_C(1) << 40;  // far enough not to be past already
     uint64_t zero_ns = clock_host_deadline_ns(clock, ahead_ns);
     if (zero_ns == UINT64_MAX)
@@ -605,6 +621,7 @@ enum vcpu_exit jit_run(struct vcpu *vcpu)
         return VCPU_EXIT_ERROR;
     jit_world_enter(v);
     follow_clock(v);
+    jit_count_begin(v);
     v->run_began = __builtin_ia32_rdtsc();
     v->wakes_seen = atomic_load(&v->wakes) - 1;  // a loaded state may have interrupts waiting
     v->raised = v->delivering = -1;
@@ -614,6 +631,8 @@ enum vcpu_exit jit_run(struct vcpu *vcpu)
         if (v->emulating)
             put_before_back(v);
         v->in_code = false;
+        jit_count_give_back(v);
+        v->counted.one = false;
         release_world(v);
     }
     v = jit_vcpu_of(vcpu);
@@ -622,6 +641,7 @@ enum vcpu_exit jit_run(struct vcpu *vcpu)
     while (exit < 0 && !v->shut_down)
         exit = step(v);
     jit_vectors_save(v);
+    jit_count_tell(v);
     v->spent.run += __builtin_ia32_rdtsc() - v->run_began;
     jit_world_leave(v);
     if (v->shut_down) {
@@ -639,3 +659,4 @@ struct apic *jit_apic(struct jit_vcpu *v) { return &v->apic; }
 struct mem *jit_ports(struct jit_vcpu *v) { return v->vcpu.engine->config.ports; }
 struct mem *jit_memory(struct jit_vcpu *v) { return v->vcpu.engine->config.memory; }
 struct clock *jit_clock(struct jit_vcpu *v) { return v->vcpu.engine->config.clock; }
+bool jit_is_counted(struct jit_vcpu *v) { return jit_counts(v); }

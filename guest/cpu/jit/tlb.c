@@ -235,6 +235,7 @@ static bool in_apic(const struct jit_vcpu *v, gpa_t gpa)
 static uint64_t device_read(struct jit_vcpu *v, gpa_t gpa, unsigned size_bytes)
 {
     jit_vectors_save(v);
+    jit_count_tell(v);
     if (in_apic(v, gpa))
         return apic_read(&v->apic, gpa.u & (APIC_MMIO_BYTES - 1));
     return mem_read(v->vcpu.engine->config.memory, gpa, size_bytes);
@@ -243,6 +244,7 @@ static uint64_t device_read(struct jit_vcpu *v, gpa_t gpa, unsigned size_bytes)
 static void device_write(struct jit_vcpu *v, gpa_t gpa, uint64_t value, unsigned size_bytes)
 {
     jit_vectors_save(v);
+    jit_count_tell(v);
     if (in_apic(v, gpa))
         apic_write(&v->apic, gpa.u & (APIC_MMIO_BYTES - 1), value);
     else
@@ -388,6 +390,14 @@ static bool needs_world(const struct jit_vcpu *v, uint64_t va, const struct acce
            (va & (PAGE_BYTES - 1)) + site->size_bytes > PAGE_BYTES;
 }
 
+// Counted, what a device arms or raises must be seen before the next instruction (count.c).
+static bool needs_one(const struct jit_vcpu *v)
+{
+    const struct bounce *b = &v->bounce;
+    bool device = !b->host[0] || (b->first_bytes < b->size_bytes && !b->host[1]);
+    return device && jit_counts(v) && !v->counted.one;
+}
+
 static void serve_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
 {
     struct bounce *b = &v->bounce;
@@ -407,6 +417,11 @@ static void serve_miss(struct jit_vcpu *v, uint64_t va, const struct access_site
     if (v->watching)
         watch(v, va, site->size_bytes, site->write);
     open_bounce(v, va, site->size_bytes, site->context, JIT_AS_CPL, site->write);
+    if (needs_one(v)) {
+        v->counted.one = true;
+        leave_code(v, jit_rip_of_site(v, site->site));
+        return;
+    }
     bool whole = b->first_bytes == b->size_bytes && b->host[0];
     b->in_place = whole;
     if (whole) {
@@ -433,8 +448,10 @@ void jit_bounce_commit(struct jit_vcpu *v, const struct access_site *site)
     struct bounce *b = &v->bounce;
     bool killed = b->in_place ? store_to_code(v, b->host[0], b->size_bytes) : bounce_write(v);
     resume_at(v, site, sizeof *site);
-    if (killed && !site->ends)
+    if (killed && !site->ends) {
+        jit_count_over(v);
         leave_code(v, jit_rip_of_site(v, site->site) + site->length);
+    }
 }
 
 // --- access.h -------------------------------------------------------------------------------

@@ -411,6 +411,14 @@ static void emit_entries(struct trace *t)
     emit_map_change(&t->hot, entry, t->map);
 }
 
+// Nothing of the block was run.
+static void emit_leave_head(struct trace *t)
+{
+    if (t->live_in)
+        emit_flags_save(&t->cold, t->map);
+    emit_site_exit(t, &t->cold, t->map_index, t->block->offset);
+}
+
 // The page that follows must be the one that the block was made from.
 static void emit_straddle_check(struct trace *t)
 {
@@ -425,9 +433,27 @@ static void emit_straddle_check(struct trace *t)
     emit_mov(e, X86_RCX, m->t1);
     emit_jmp(e, c->at);
     emit_mov(e, X86_RCX, m->t1);
-    if (t->live_in)
-        emit_flags_save(c, m);
-    emit_site_exit(t, c, t->map_index, t->block->offset);
+    emit_leave_head(t);
+}
+
+// The block's length goes off the budget; where that is too short, nothing was run. Flags are not touched.
+static void emit_count_block(struct trace *t)
+{
+    struct emit *e = &t->hot, *c = &t->cold;
+    const struct regmap *m = t->map;
+    emit_load_gs(e, m->t1, GS(counted.budget));
+    emit_lea(e, m->t1, m->t1, -(int32_t)t->steps);
+    emit_mov(e, m->t0, X86_RCX);
+    emit_store_gs(e, m->t1, GS(counted.budget));
+    emit_gs(e, 0x8b, X86_RCX, GS(counted.budget) + 4, 0);
+    emit8(e, 0xe3);  // jrcxz: not negative
+    emit8(e, 3 + 5);
+    emit_mov(e, X86_RCX, m->t0);
+    emit_jmp(e, c->at);
+    emit_mov(e, X86_RCX, m->t0);
+    emit_lea(c, m->t1, m->t1, t->steps);
+    emit_store_gs(c, m->t1, GS(counted.budget));
+    emit_leave_head(t);
 }
 
 static void emit_block(struct trace *t)
@@ -435,10 +461,15 @@ static void emit_block(struct trace *t)
     emit_entries(t);
     if (t->block->page[1])
         emit_straddle_check(t);
+    bool counts = t->code->jit->count.on;
+    if (counts)
+        emit_count_block(t);
     t->flags = FLAGS_HOST;
     for (unsigned i = 0; i < t->steps; i++) {
         t->now = &t->step[i];
         t->live_now = i ? t->step[i - 1].live_after : t->live_in;
+        if (counts)
+            emit_set_gs(&t->hot, GS(counted.unfinished), t->steps - i);
         emit_step(t);
         emit_limit_path(t);
     }

@@ -9,7 +9,7 @@
 #include "guest/cpu/jit/copy.h"
 #include "guest/cpu/x86/state.h"
 
-enum { BLOCK_INSNS = 48, LOOK_AHEAD = 5 };
+enum { LOOK_AHEAD = 5 };
 
 // Where the guest's arithmetic flags are.
 enum flags_place { FLAGS_HOST, FLAGS_SAVED, FLAGS_BOTH };

@@ -64,6 +64,8 @@ struct slot_log {
 // Why translated code came back to C.
 enum jit_exit { JIT_EXIT_LINK = 1, JIT_EXIT_SITE, JIT_EXIT_JUMP, JIT_EXIT_LEAVE, JIT_EXIT_HOST_FAULT };
 
+enum { BLOCK_INSNS = 48 };  // of a block, at most
+
 enum { BOUNCE_BYTES = 256 };
 
 // What a slow access is in the middle of (memory.c).
@@ -155,6 +157,15 @@ struct jit_vcpu {
     struct { uint64_t run, code, sampled_calls, halted; } spent;
     uint32_t calls;
     uint64_t run_began;
+
+    // Counted execution (count.c); else all of it stays 0. At the end, so that nothing else moves.
+    struct {
+        int64_t budget;      // instructions that may still begin once the block that runs is over
+        uint64_t unfinished; // of that block, those that are not over yet
+        uint64_t ends_ns;    // guest time when the budget is used up
+        _Atomic bool news;   // a timer was armed before that
+        bool one;            // the instruction that runs, or is next, runs alone
+    } counted;
 };
 enum { JIT_REQUEST_STOP = 1, JIT_REQUEST_NMI = 2, JIT_REQUEST_FLUSH = 4 };
 
@@ -175,6 +186,7 @@ struct jit_engine {
     struct jit_vcpu **vcpus;
     struct ram_page *ram_pages;  // by page of config.ram
     struct code *code;
+    struct engine_count count;   // config.count
     bool allowed[1 + 512];       // by ZydisISASet: the model offers it
     struct x86_model model;      // config.model, with the TSC's frequency
     uint64_t tsc_hz, tsc_offset;
@@ -260,6 +272,40 @@ void jit_world_start(struct jit_vcpu *v);
 void jit_world_enter(struct jit_vcpu *v);    // safe no longer; waits while the world is stopped
 void jit_world_leave(struct jit_vcpu *v);
 void jit_wait(struct jit_vcpu *v);           // halted: until there is something to do
+
+// count.c: guest time by the instructions executed. Nothing here does anything unless jit->count.on.
+void jit_count_begin(struct jit_vcpu *v);    // jit_run was entered
+void jit_count_follow(struct jit_vcpu *v);   // between blocks: fires what is due, grants a new budget
+uint64_t jit_count_now_ns(const struct jit_vcpu *v);
+void jit_count_tell(struct jit_vcpu *v);     // the clock shows what it is; code that looks at it comes next
+void jit_count_halted(struct jit_vcpu *v);   // jit_wait's other half: on to the next timer
+void jit_count_earlier(void *v);             // for clock_on_earlier
+static inline bool jit_counts(const struct jit_vcpu *v) { return v->jit->count.on; }
+// What became of the instructions of a block: all are over; the last isn't, after all; one more is; those
+// that are not get lost.
+static inline void jit_count_block_over(struct jit_vcpu *v) { v->counted.unfinished = 0; }
+static inline void jit_count_not_over(struct jit_vcpu *v) { v->counted.unfinished = jit_counts(v); }
+static inline void jit_count_over(struct jit_vcpu *v)
+{
+    if (v->counted.unfinished)
+        v->counted.unfinished--;
+}
+static inline void jit_count_give_back(struct jit_vcpu *v)
+{
+    v->counted.budget += v->counted.unfinished;
+    v->counted.unfinished = 0;
+}
+// An instruction that runs in no block.
+static inline void jit_count_alone(struct jit_vcpu *v)
+{
+    v->counted.unfinished = jit_counts(v);
+    v->counted.budget -= v->counted.unfinished;
+}
+// Too few are left for any block: they run one by one. So does what touches a device.
+static inline bool jit_count_is_short(const struct jit_vcpu *v)
+{
+    return jit_counts(v) && (v->counted.budget < BLOCK_INSNS || v->counted.one);
+}
 
 // signal.c
 void jit_signals_install(void);

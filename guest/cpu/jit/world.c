@@ -82,7 +82,7 @@ static bool nothing_to_do(struct jit_vcpu *v)
     return !atomic_load(&v->requests) && !apic_has_work(&v->apic);
 }
 
-void jit_wait(struct jit_vcpu *v)
+static void doze(struct jit_vcpu *v)
 {
     uint32_t seen = atomic_load(&v->wakes);
     atomic_store(&v->waiting, 1);
@@ -103,4 +103,12 @@ void jit_wait(struct jit_vcpu *v)
     }
     atomic_store(&v->waiting, 0);
     apic_timer_poll(&v->apic);
+}
+
+void jit_wait(struct jit_vcpu *v)
+{
+    if (jit_counts(v))
+        jit_count_halted(v);
+    else
+        doze(v);
 }
