@@ -137,6 +137,16 @@ static int64_t rtc_start(void)
     return now;
 }
 
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static int64_t host_clock_ns(void) { return clock_ns(CLOCK_REALTIME); }
+static int64_t host_rt_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+
 // What is wrong with a kernel is said under another name than the program's, as QEMU does, and so
 // here; err stays empty.
 static int open_kernel(struct err *err)
@@ -162,10 +172,14 @@ static int require_kernel(struct err *err)
 
 static int configure(struct q35_config *config, struct err *err)
 {
+    static int64_t (*const rtc_follows[])(void) = {
+        [RTC_CLOCK_HOST] = host_clock_ns, [RTC_CLOCK_RT] = host_rt_ns, [RTC_CLOCK_VM] = NULL,
+    };
     *config = (struct q35_config){
         .name = options.machine, .ram_bytes = options.ram_bytes, .vcpus = options.vcpus,
         .cores = options.cores, .threads = options.threads, .hpet = options.hpet, .i8042 = options.i8042,
-        .rtc_start_s = rtc_start(), .create_engine = engines_create, .opaque = &options,
+        .rtc_start_s = rtc_start(), .rtc_host_ns = rtc_follows[options.rtc_clock],
+        .create_engine = engines_create, .opaque = &options,
         .vm = {.reboot_ends = options.reboot == REBOOT_SHUTDOWN,
                .shutdown_pauses = options.shutdown == SHUTDOWN_PAUSE,
                .panic = (enum vm_panic)options.panic},

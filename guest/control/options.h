@@ -103,6 +103,7 @@ enum reboot_action { REBOOT_RESET, REBOOT_SHUTDOWN };
 enum shutdown_action { SHUTDOWN_POWEROFF, SHUTDOWN_PAUSE };
 enum panic_action { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_EXIT_FAILURE, PANIC_NONE };
 enum rtc_base { RTC_UTC, RTC_LOCALTIME, RTC_DATE };
+enum rtc_clock { RTC_CLOCK_HOST, RTC_CLOCK_RT, RTC_CLOCK_VM };
 
 struct options {
     enum options_then then;
@@ -153,6 +154,7 @@ struct options {
     bool uuid_given;
 
     enum rtc_base rtc;
+    enum rtc_clock rtc_clock;
     int64_t rtc_date;  // seconds since 1970, for RTC_DATE
 };
 

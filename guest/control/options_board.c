@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/bits.h"
 #include "guest/control/options.h"
 
 static int check_order(const char *order, struct err *err)
@@ -72,14 +73,34 @@ static bool parse_date(const char *text, int64_t *seconds)
     return *seconds >= 0;
 }
 
+static int no_such_value(struct options *o, const char *value, struct err *err)
+{
+    o->current.option = NULL;
+    return err_set(err, -EINVAL, "invalid option value '%s'", value);
+}
+
+static int use_rtc_clock(struct options *o, const char *name, struct err *err)
+{
+    static const char *const names[] = {[RTC_CLOCK_HOST] = "host", [RTC_CLOCK_RT] = "rt", [RTC_CLOCK_VM] = "vm"};
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(name, names[i])) {
+            o->rtc_clock = i;
+            return 0;
+        }
+    }
+    return no_such_value(o, name, err);
+}
+
 static int use_rtc(struct options *o, struct keyvals *kv, struct err *err)
 {
     const char *base = keyvals_take(kv, "base"), *clock = keyvals_take(kv, "clock");
     const char *drift = keyvals_take(kv, "driftfix");
-    if (clock && strcmp(clock, "host"))
-        return err_set(err, -ENOTSUP, "clock=%s is not supported yet", clock);
+    if (clock && use_rtc_clock(o, clock, err) < 0)
+        return -EINVAL;
+    if (drift && !strcmp(drift, "slew"))
+        return err_set(err, -ENOTSUP, "driftfix=slew is not supported yet");
     if (drift && strcmp(drift, "none"))
-        return err_set(err, -ENOTSUP, "driftfix=%s is not supported yet", drift);
+        return no_such_value(o, drift, err);
     if (!base)
         return 0;
     o->rtc = !strcmp(base, "utc") ? RTC_UTC : !strcmp(base, "localtime") ? RTC_LOCALTIME : RTC_DATE;

@@ -88,7 +88,8 @@ static const struct option supported[] = {
     {"action", ARG, option_action,
      "-action reboot=reset|shutdown, shutdown=poweroff|pause,\n"
      "panic=shutdown|pause|exit-failure|none\nwhat follows when the guest does that"},
-    {"rtc", ARG, option_rtc, "-rtc base=utc|localtime|date\nwhat the clock shows at the start"},
+    {"rtc", ARG, option_rtc, "-rtc [base=utc|localtime|date][,clock=host|rt|vm]\n"
+     "what the clock shows at the start; what it follows while the guest is paused"},
     {"no-hpet", NO_ARG, option_no_hpet, "-no-hpet\nleave the HPET out"},
     {"incoming", ARG, option_incoming, "-incoming file:path or defer\ncontinue a saved guest"},
     {"echr", ARG, option_echr, "-echr n\nthe escape key of the terminal (1: Ctrl-A)"},

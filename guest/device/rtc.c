@@ -48,18 +48,19 @@ static bool periodic_runs(const struct rtc *r)
     return rtc_divider_runs(r) && r->cmos[REG_A] & A_RATE;
 }
 
+static void take_updates(struct rtc *r, int64_t before, int64_t after)
+{
+    if (!rtc_updates(r) || after <= before)
+        return;
+    r->cmos[REG_C] |= C_UPDATE | (rtc_next_alarm(r, before) <= after ? C_ALARM : 0);
+}
+
 // Takes into register C what has happened since the last look.
 static void catch_up(struct rtc *r, uint64_t at_ns)
 {
-    uint8_t *flags = &r->cmos[REG_C];
     if (periodic_runs(r) && period_index(r, at_ns) != period_index(r, r->seen_ns))
-        *flags |= C_PERIODIC;
-    int64_t before = rtc_seconds_at(r, r->seen_ns), after = rtc_seconds_at(r, at_ns);
-    if (rtc_updates(r) && after > before) {
-        *flags |= C_UPDATE;
-        if (rtc_next_alarm(r, before) <= after)
-            *flags |= C_ALARM;
-    }
+        r->cmos[REG_C] |= C_PERIODIC;
+    take_updates(r, rtc_seconds_at(r, r->seen_ns), rtc_seconds_at(r, at_ns));
     r->seen_ns = at_ns;
 }
 
@@ -245,6 +246,36 @@ static void rtc_started(struct device *dev)
     drive(r, now);
 }
 
+static int64_t host_lead_ns(const struct rtc *r)
+{
+    return r->host_ns() - (int64_t)now_ns(r);
+}
+
+// The guest's clock runs again; the host's has gone on meanwhile.
+static void follow_host(struct rtc *r)
+{
+    uint64_t now = now_ns(r);
+    int64_t lead = host_lead_ns(r), passed_ns;
+    bool known = r->host_lead_ns && !__builtin_sub_overflow(lead, r->host_lead_ns, &passed_ns);
+    r->host_lead_ns = lead;
+    if (!known || passed_ns < -RTC_LATEST_NS || passed_ns > RTC_LATEST_NS)
+        return;
+    catch_up(r, now);
+    int64_t before = rtc_seconds_at(r, now);
+    rtc_jump(r, passed_ns);
+    take_updates(r, before, rtc_seconds_at(r, now));
+    drive(r, now);
+}
+
+static void rtc_resume(struct device *dev)
+{
+    struct rtc *r = to_rtc(dev);
+    pthread_mutex_lock(&dev->lock);
+    if (r->host_ns)
+        follow_host(r);
+    pthread_mutex_unlock(&dev->lock);
+}
+
 static const struct state_field rtc_state[] = {
     STATE_FIELD(struct rtc, index, 1),
     STATE_ARRAY(struct rtc, cmos, 1),
@@ -252,31 +283,21 @@ static const struct state_field rtc_state[] = {
     STATE_FIELD(struct rtc, base_ns, 1),
     STATE_FIELD(struct rtc, seen_ns, 1),
     STATE_FIELD(struct rtc, weekday_offset, 1),
+    STATE_FIELD(struct rtc, host_lead_ns, 2),
     {0},
 };
 
 static const struct device_ops rtc_ops = {
     .name = "mc146818rtc",
-    .state_version = 1,
+    .state_version = 2,
     .state = rtc_state,
     .read = rtc_read,
     .write = rtc_write,
     .reset = rtc_reset,
     .loaded = rtc_loaded,
     .started = rtc_started,
+    .resume = rtc_resume,
 };
-
-static void set_time(struct rtc *r, int64_t seconds)
-{
-    uint64_t now = now_ns(r);
-    catch_up(r, now);
-    r->base_s = rtc_clamp(seconds);
-    r->base_ns = now;
-    r->weekday_offset = 0;
-    if (!rtc_updates(r))
-        rtc_freeze(r, now);
-    drive(r, now);
-}
 
 void rtc_init(struct rtc *rtc, struct irq_line *irq, struct clock *clock, int64_t start_s)
 {
@@ -286,8 +307,15 @@ void rtc_init(struct rtc *rtc, struct irq_line *irq, struct clock *clock, int64_
     rtc->cmos[REG_A] = 0x26;  // 32768 Hz, 1024 Hz periodic: what every firmware sets
     rtc->cmos[REG_B] = B_24H;
     rtc->cmos[REG_D] = D_VALID;
+    rtc->base_s = rtc_clamp(start_s);
+    rtc->base_ns = now_ns(rtc);
     rtc_reset(&rtc->dev);
-    set_time(rtc, start_s);
+}
+
+void rtc_follow(struct rtc *rtc, int64_t (*host_ns)(void))
+{
+    rtc->host_ns = host_ns;
+    rtc->host_lead_ns = host_lead_ns(rtc);
 }
 
 void rtc_finish(struct rtc *rtc)
@@ -317,11 +345,4 @@ void rtc_set_memory(struct rtc *rtc, uint64_t below_4g_bytes, uint64_t above_4g_
     put_word(rtc, CMOS_ABOVE_16M, beyond(below_4g_bytes, 16 << 20) >> 16);
     for (unsigned i = 0; i < 3; i++)
         rtc->cmos[CMOS_ABOVE_4G + i] = blocks >> (8 * i);
-}
-
-void rtc_set_time(struct rtc *rtc, int64_t now_s)
-{
-    pthread_mutex_lock(&rtc->dev.lock);
-    set_time(rtc, now_s);
-    pthread_mutex_unlock(&rtc->dev.lock);
 }

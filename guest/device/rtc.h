@@ -8,6 +8,10 @@
 // the registers keep what is written to them. The update itself takes no time here, so UIP covers
 // the 244 us of warning before it. Daylight saving and the square wave output are not modelled,
 // as on later PCs.
+//
+// While the guest is paused its clock stands. What shows the time then is a matter of configuration:
+// it stands with the clock (-rtc clock=vm), or has gone on with the host's when the guest resumes, be it
+// from a snapshot in another process.
 #pragma once
 
 #include "base/clock.h"
@@ -28,6 +32,9 @@ struct rtc {
     int64_t base_ns;  // may lie before the clock's beginning
     uint64_t seen_ns;  // until when events have been taken into register C
     uint8_t weekday_offset;  // of the register from the calendar
+
+    int64_t (*host_ns)(void);  // null: the time stands while the guest is paused
+    int64_t host_lead_ns;      // of the host's time over the guest's clock, when it last began to run; 0: not known
 };
 
 // start_s is the time to show now, counted as for UTC: with base=localtime the caller adds its
@@ -37,5 +44,5 @@ void rtc_finish(struct rtc *rtc);
 
 // Before the machine runs: what firmware would leave in the CMOS RAM about memory.
 void rtc_set_memory(struct rtc *rtc, uint64_t below_4g_bytes, uint64_t above_4g_bytes);
-// Any thread, no device lock held: shows another time from now on (after a pause or a snapshot).
-void rtc_set_time(struct rtc *rtc, int64_t now_s);
+// Before the machine runs: the time follows the host's, counted from whenever, which may also be set.
+void rtc_follow(struct rtc *rtc, int64_t (*host_ns)(void));

@@ -137,6 +137,21 @@ void rtc_release_divider(struct rtc *r, uint64_t at_ns)
         r->base_s = frozen_seconds(r);
 }
 
+// base_ns stays near the clock's range, however often this is done.
+void rtc_jump(struct rtc *r, int64_t by_ns)
+{
+    int64_t rest_ns = by_ns % NS_PER_SECOND;
+    rest_ns += rest_ns < 0 ? NS_PER_SECOND : 0;
+    if (!rtc_updates(r))
+        return;
+    r->base_s = rtc_clamp(r->base_s + (by_ns - rest_ns) / NS_PER_SECOND);
+    r->base_ns -= rest_ns;
+    if (r->base_ns < -NS_PER_SECOND) {
+        r->base_ns += NS_PER_SECOND;
+        r->base_s++;
+    }
+}
+
 static bool alarm_matches(uint8_t alarm, uint8_t now)
 {
     return (alarm & ALARM_ANY) == ALARM_ANY || alarm == now;

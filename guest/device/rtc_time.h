@@ -34,3 +34,5 @@ uint8_t rtc_time_register(const struct rtc *r, unsigned reg, uint64_t at_ns);
 void rtc_freeze(struct rtc *r, uint64_t at_ns);
 void rtc_thaw(struct rtc *r, uint64_t at_ns);
 void rtc_release_divider(struct rtc *r, uint64_t at_ns);
+// Forward or back, where the time goes on.
+void rtc_jump(struct rtc *r, int64_t by_ns);

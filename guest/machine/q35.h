@@ -44,6 +44,7 @@ struct q35_config {
     unsigned cores, threads;  // of a socket, of a core; 0: each vCPU is a socket
     bool hpet, i8042;
     int64_t rtc_start_s;
+    int64_t (*rtc_host_ns)(void);  // what the RTC follows; null: the guest's own clock (rtc.h)
     uint8_t uuid[16];
     struct q35_serial serial[Q35_SERIALS];
     bool debug_exit;

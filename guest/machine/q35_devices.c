@@ -48,6 +48,8 @@ static void create_timers(struct q35 *q)
     ADD(q, "i8254", &q->pit, pit8254_finish);
     rtc_init(&q->rtc, hpet ? hpet_legacy_rtc(&q->hpet) : &q->isa[ISA_IRQ_RTC].line, q->clock,
              q->config.rtc_start_s);
+    if (q->config.rtc_host_ns)
+        rtc_follow(&q->rtc, q->config.rtc_host_ns);
     rtc_set_memory(&q->rtc, q->low_bytes, q->config.ram_bytes - q->low_bytes);
     ADD(q, "mc146818rtc", &q->rtc, rtc_finish);
 }

@@ -26,17 +26,28 @@ static void check_time(struct rtc *rtc)
     check(second <= (binary ? 59u : 0x59u) && weekday >= 1 && weekday <= 7);
 }
 
+static int64_t host_now_ns;
+
+static int64_t host_ns(void)
+{
+    return host_now_ns;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
     struct steps s = {data, size_bytes, clock_create_manual(), 0};
     struct fuzz_wire irq = {.line.set = fuzz_wire_set};
     struct rtc rtc;
     rtc_init(&rtc, &irq.line, s.clock, (int64_t)take(&s, 8));
+    host_now_ns = 1;
+    rtc_follow(&rtc, host_ns);
     for (unsigned i = 0, own; goes_on(&s, i); i++) {
         irq.edges = 0;
         if (!step(&s, &rtc.dev, RTC_REGION_BYTES, &own)) {
             if (own == 15)
-                rtc_set_time(&rtc, (int64_t)take(&s, 8));
+                host_now_ns = (int64_t)(take(&s, 8) >> 2);
+            if (own == 14)
+                device_resume(&rtc.dev);
             device_write(&rtc.dev, 0, take(&s, 1), 1);
             device_write(&rtc.dev, 1, take(&s, 1), 1);
         }

@@ -246,6 +246,83 @@ static void a_loaded_state_is_checked_and_goes_on(void **state)
     assert_non_null(strstr(err.text, "out of range"));
 }
 
+static int64_t host_now_ns;
+
+static int64_t host_ns(void)
+{
+    return host_now_ns;
+}
+
+static void follow_the_host(void)
+{
+    host_now_ns = INT64_C(1709251198) * SECOND;
+    rtc_follow(&rtc, host_ns);
+}
+
+static void pause_for(int64_t ns)
+{
+    clock_pause(test_clock);
+    device_quiesce(&rtc.dev);
+    host_now_ns += ns;
+    clock_resume(test_clock);
+    device_resume(&rtc.dev);
+}
+
+static void the_time_stands_while_the_guest_is_paused(void **state)
+{
+    (void)state;
+    pause_for(INT64_C(3600) * SECOND);
+    assert_time(0x20, 0x24, 0x02, 0x29, 0x23, 0x59, 0x58);
+}
+
+// Fractions of a second add up, in both directions.
+static void or_it_follows_the_hosts(void **state)
+{
+    (void)state;
+    follow_the_host();
+    pause_for(0);
+    assert_time(0x20, 0x24, 0x02, 0x29, 0x23, 0x59, 0x58);
+    pause_for(INT64_C(3601) * SECOND + SECOND / 2);
+    assert_time(0x20, 0x24, 0x03, 0x01, 0x00, 0x59, 0x59);
+    for (unsigned i = 0; i < 9; i++)
+        pause_for(SECOND / 2);
+    assert_time(0x20, 0x24, 0x03, 0x01, 0x01, 0x00, 0x04);
+    pause_for(-(int64_t)SECOND / 2);
+    assert_time(0x20, 0x24, 0x03, 0x01, 0x01, 0x00, 0x03);
+    clock_advance(test_clock, SECOND / 2);
+    host_now_ns += SECOND / 2;
+    pause_for(0);
+    assert_time(0x20, 0x24, 0x03, 0x01, 0x01, 0x00, 0x04);
+    assert_int_equal(device_loaded(&rtc.dev, NULL), 0);
+}
+
+static void an_alarm_passed_in_a_pause_comes_at_its_end(void **state)
+{
+    (void)state;
+    follow_the_host();
+    put(HOUR_ALARM, 0x00);
+    put(MIN_ALARM, 0x30);
+    put(SEC_ALARM, 0x00);
+    put(B, 0x22);
+    pause_for(INT64_C(600) * SECOND);
+    assert_false(irq.level);
+    pause_for(INT64_C(3600) * SECOND);
+    assert_true(irq.level);
+    assert_int_equal(get(C) & 0xb0, 0xb0);
+}
+
+static void a_snapshot_without_the_hosts_time_stands(void **state)
+{
+    (void)state;
+    follow_the_host();
+    rtc.host_lead_ns = 0;
+    pause_for(INT64_C(3600) * SECOND);
+    assert_time(0x20, 0x24, 0x02, 0x29, 0x23, 0x59, 0x58);
+    rtc.host_lead_ns = INT64_MIN;
+    pause_for(0);
+    assert_time(0x20, 0x24, 0x02, 0x29, 0x23, 0x59, 0x58);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -264,6 +341,10 @@ int main(void)
         TEST(ram_keeps_and_reset_spares_it),
         TEST(firmware_finds_the_memory_size),
         TEST(a_loaded_state_is_checked_and_goes_on),
+        TEST(the_time_stands_while_the_guest_is_paused),
+        TEST(or_it_follows_the_hosts),
+        TEST(an_alarm_passed_in_a_pause_comes_at_its_end),
+        TEST(a_snapshot_without_the_hosts_time_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
