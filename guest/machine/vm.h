@@ -19,10 +19,10 @@
 #include "guest/cpu/vcpu.h"
 #include "guest/migrate/snapshot.h"
 
-// As query-status names them (vm_state_name).
+// As query-status names them (vm_state_name). Snapshots hold the numbers: new ones go to the end.
 enum vm_state {
     VM_PRELAUNCH, VM_INMIGRATE, VM_RUNNING, VM_PAUSED, VM_SHUTDOWN, VM_PANICKED, VM_DEBUG,
-    VM_INTERNAL_ERROR, VM_POSTMIGRATE, VM_IO_ERROR,
+    VM_INTERNAL_ERROR, VM_POSTMIGRATE, VM_IO_ERROR, VM_STATES,
 };
 
 enum vm_event_kind { VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_POWERDOWN,

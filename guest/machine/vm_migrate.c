@@ -15,10 +15,11 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void get_parts(struct vm *vm, struct snapshot_parts *parts)
+static void get_parts(struct vm *vm, enum vm_state state, struct snapshot_parts *parts)
 {
     *parts = (struct snapshot_parts){.vcpus = vm->states, .vcpu_count = vm->vcpus,
-                                     .clock = vm->clock, .paused_tsc = vm->paused_tsc};
+                                     .clock = vm->clock, .paused_tsc = vm->paused_tsc,
+                                     .run_state = state};
     vm->board.parts(vm->board.opaque, parts);
 }
 
@@ -46,7 +47,7 @@ int vm_migrate(struct vm *vm, const char *uri, struct err *err)
 {
     struct snapshot_parts parts;
     const char *path = vm_migrate_path(uri);
-    bool running = vm->state == VM_RUNNING;
+    enum vm_state state = vm->state;
     if (!path)
         return bad_uri(err);
     if (vm->state == VM_INMIGRATE)
@@ -56,23 +57,27 @@ int vm_migrate(struct vm *vm, const char *uri, struct err *err)
     set_status(vm, "setup");
     set_status(vm, "active");
     vm_stop(vm, VM_PAUSED);
-    get_parts(vm, &parts);
+    get_parts(vm, state, &parts);
     vm->migration.ram_bytes = parts.ram->size_bytes;
     int rc = settle(vm, snapshot_save(path, &parts, err), begun_ms, err);
     if (rc == 0)
         vm->state = VM_POSTMIGRATE;
-    else if (running)
+    else if (state == VM_RUNNING)
         vm_resume_some(vm, NULL);
     return rc;
 }
 
-static int load(struct vm *vm, const char *path, struct err *err)
+// Any state of a machine that has been started is one that it may have been saved in.
+static int load(struct vm *vm, const char *path, enum vm_state *state, struct err *err)
 {
     struct snapshot_parts parts;
-    get_parts(vm, &parts);
+    get_parts(vm, VM_RUNNING, &parts);
     int rc = snapshot_load(path, &parts, err);
     if (rc < 0)
         return rc;
+    *state = parts.run_state;
+    if (*state >= VM_STATES || *state == VM_INMIGRATE)
+        return err_set(err, -EINVAL, "section time of the snapshot, field run_state: there is no state %d", *state);
     vm->paused_tsc = parts.paused_tsc;
     for (unsigned i = 0; i < vm->vcpus; i++)
         vm->vcpu[i]->ops->put_state(vm->vcpu[i]);
@@ -91,11 +96,12 @@ int vm_migrate_incoming(struct vm *vm, const char *uri, struct err *err)
     vm->migration = (struct vm_migration){0};
     set_status(vm, "setup");
     set_status(vm, "active");
-    int rc = settle(vm, load(vm, path, err), begun_ms, err);
+    enum vm_state state;
+    int rc = settle(vm, load(vm, path, &state, err), begun_ms, err);
     if (rc < 0)
         return rc;
-    vm->state = VM_PAUSED;
-    if (vm->start_when_loaded)
+    vm->state = state == VM_RUNNING ? VM_PAUSED : state;
+    if (state == VM_RUNNING && vm->start_when_loaded)
         vm_resume_some(vm, NULL);
     return 0;
 }

@@ -17,13 +17,15 @@
 // Guest time. host_tsc is what the tsc_offset of the saved vCPUs counts from.
 struct time_state {
     uint64_t clock_ns, host_tsc;
+    uint8_t run_state;
 };
 static const struct state_field time_fields[] = {
     STATE_FIELD(struct time_state, clock_ns, 1),
     STATE_FIELD(struct time_state, host_tsc, 1),
+    STATE_FIELD(struct time_state, run_state, 2),
     {0},
 };
-static const struct state_table time_table = {"time", 1, time_fields};
+static const struct state_table time_table = {"time", 2, time_fields};
 
 static struct state_table vcpu_table(unsigned index, char name[STREAM_NAME_MAX + 1])
 {
@@ -38,7 +40,7 @@ static struct state_table device_table(const struct snapshot_device *d)
 
 static int save_time(struct stream *stream, const struct snapshot_parts *parts, struct err *err)
 {
-    struct time_state time = {clock_now_ns(parts->clock), parts->paused_tsc};
+    struct time_state time = {clock_now_ns(parts->clock), parts->paused_tsc, parts->run_state};
     return state_save(stream, &time_table, &time, err);
 }
 
@@ -174,6 +176,7 @@ static int load_time(struct load *load, const struct stream_section *section, st
     if (load->time.clock_ns > INT64_MAX)
         return err_set(err, -EINVAL, "section time of the snapshot, field clock_ns: it is too large");
     clock_set(load->parts->clock, load->time.clock_ns);
+    load->parts->run_state = load->time.run_state;
     return 0;
 }
 
@@ -256,7 +259,8 @@ static int load_all(struct load *load, struct err *err)
 
 int snapshot_load_fd(int fd, struct snapshot_parts *parts, struct err *err)
 {
-    struct load load = {.parts = parts, .seen = calloc(part_count(parts), sizeof *load.seen)};
+    struct load load = {.parts = parts, .time.run_state = parts->run_state,
+                        .seen = calloc(part_count(parts), sizeof *load.seen)};
     if (!load.seen)
         return err_set(err, -ENOMEM, "no memory to load a snapshot");
     int code = stream_open_read(&load.stream, fd, err);

@@ -42,6 +42,9 @@ struct snapshot_parts {
     const struct snapshot_device *devices;
     unsigned device_count;
     uint64_t paused_tsc;  // the host's TSC when the clock was paused; loading sets it
+    // What the machine was doing, in the caller's numbers; loading sets it, unless the snapshot is
+    // older than this.
+    uint8_t run_state;
 };
 
 // Writes a temporary file beside path and renames it, so that path is a whole snapshot or is what

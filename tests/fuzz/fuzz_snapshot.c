@@ -89,7 +89,7 @@ static void make_machine(void)
     m.devices[0] = (struct snapshot_device){"isa-serial@3f8", &m.uart.dev};
     m.devices[1] = (struct snapshot_device){"toy", &m.toy.dev};
     m.parts = (struct snapshot_parts){"fuzz", &m.model, &m.ram, clock_create_manual(), m.vcpus, VCPUS,
-                                      m.devices, 2, 0};
+                                      m.devices, 2, 0, 0};
 }
 
 static void rewind_file(const uint8_t *bytes, size_t size_bytes)

@@ -71,7 +71,7 @@ static struct machine *machine_create(void)
     }
     m->devices[0] = (struct snapshot_device){"isa-serial@3f8", &m->uart.dev};
     m->parts = (struct snapshot_parts){"pc-q35-7.2", &m->model, &m->ram, clock_create_manual(), m->vcpus,
-                                       VCPUS, m->devices, 1, 0};
+                                       VCPUS, m->devices, 1, 0, 0};
     return m;
 }
 
@@ -160,8 +160,10 @@ static void a_machine_continues_in_another(void **state)
     memset(from->ram.host + 0x5000, 0x77, 3 * PAGE_BYTES);
     from->ram.host[RAM_BYTES - 1] = 9;
     to->ram.host[0x100000] = 1;  // was zero over there
+    from->parts.run_state = 3;
     save();
     load();
+    assert_int_equal(to->parts.run_state, 3);
     assert_memory_equal(from->ram.host, to->ram.host, RAM_BYTES);
     assert_int_equal(to->vcpu[1].gpr[X86_R15], 0x1234);
     assert_int_equal(to->vcpu[1].run_state, X86_HALTED);
