@@ -135,13 +135,30 @@ static int teardown(void **state)
 static void out8(uint16_t port, uint8_t value) { mem_write(q35_ports(machine), GPA(port), value, 1); }
 static uint8_t in8(uint16_t port) { return mem_read(q35_ports(machine), GPA(port), 1); }
 
-// Lets what vCPUs and devices have posted happen.
-static void run_loop(void)
+static void turn_loop(int times)
 {
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < times; i++) {
         uv_run(loop(), UV_RUN_NOWAIT);
         usleep(1000);
     }
+}
+
+// Lets what vCPUs and devices have posted happen: until this is so (or ten seconds have passed), and then
+// whatever else there may be.
+#define RUN_LOOP_UNTIL(condition)                                                                     \
+    do {                                                                                              \
+        for (int turns = 0; turns < 10000 && !(condition); turns++)                                   \
+            turn_loop(1);                                                                             \
+        turn_loop(5);                                                                                 \
+        assert_true(condition);                                                                       \
+    } while (0)
+
+static void assert_told(const char *words)
+{
+    for (int turns = 0; turns < 10000 && strlen(told) < strlen(words); turns++)
+        turn_loop(1);
+    turn_loop(5);
+    assert_string_equal(told, words);
 }
 
 static void runs_pauses_and_tells(void **state)
@@ -183,8 +200,7 @@ static void the_guest_resets_by_port(void **state)
     out8(0x3ff, 0x5a);
     out8(0xcf9, 0x02);
     out8(0xcf9, 0x06);
-    run_loop();
-    assert_string_equal(told, "resume reset:guest-reset ");
+    assert_told("resume reset:guest-reset ");
     assert_int_equal(vm->state, VM_RUNNING);
     assert_int_equal(vcpus[0]->state.rip, 0xfff0);
     assert_int_equal(vcpus[0]->state.gpr[X86_RAX], 0);
@@ -208,8 +224,7 @@ static void without_reboot_a_reset_ends(void **state)
     vm_cont(vm, NULL);
     atomic_store(&vcpus[0]->next_exit, VCPU_EXIT_SHUTDOWN);
     idle_kick(&vcpus[0]->vcpu);
-    run_loop();
-    assert_string_equal(told, "resume shutdown:guest-reset ");
+    assert_told("resume shutdown:guest-reset ");
     assert_true(vm->ending);
     assert_int_equal(vm->exit_status, 0);
 }
@@ -220,8 +235,7 @@ static void s5_switches_off(void **state)
     vm_cont(vm, NULL);
     out8(0xb2, 2);
     mem_write(q35_ports(machine), GPA(0x604), 1 << 13 | 1, 2);
-    run_loop();
-    assert_string_equal(told, "resume shutdown:guest-shutdown ");
+    assert_told("resume shutdown:guest-shutdown ");
     assert_true(vm->ending);
 }
 
@@ -247,8 +261,7 @@ static void debug_exit_gives_the_status(void **state)
     (void)state;
     vm_cont(vm, NULL);
     out8(0x501, 0x10);
-    run_loop();
-    assert_true(vm->ending);
+    RUN_LOOP_UNTIL(vm->ending);
     assert_int_equal(vm->exit_status, 0x21);
 }
 
@@ -258,7 +271,7 @@ static void an_engine_that_fails_stops_the_machine(void **state)
     vm_cont(vm, NULL);
     atomic_store(&vcpus[1]->next_exit, VCPU_EXIT_ERROR);
     idle_kick(&vcpus[1]->vcpu);
-    run_loop();
+    RUN_LOOP_UNTIL(vm->state == VM_INTERNAL_ERROR);
     assert_string_equal(vm_state_name(vm->state), "internal-error");
     vm_stop(vm, VM_PAUSED);
     assert_string_equal(vm_state_name(vm->state), "internal-error");
@@ -317,6 +330,17 @@ static void large_memory_goes_on_at_4_gib(void **state)
     mem_thread_offline();
 }
 
+// In another machine.
+static void load(const char *uri, void **state)
+{
+    struct err err = {0};
+    teardown(state);
+    setup(state);
+    vm->state = VM_INMIGRATE;
+    vm_cont(vm, NULL);
+    assert_int_equal(vm_migrate_incoming(vm, uri, &err), 0);
+}
+
 static void a_snapshot_continues_in_another_machine(void **state)
 {
     char path[] = "/tmp/konuk-q35-XXXXXX", uri[64];
@@ -324,17 +348,12 @@ static void a_snapshot_continues_in_another_machine(void **state)
     close(mkstemp(path));
     snprintf(uri, sizeof uri, "file:%s", path);
     out8(0x3ff, 0x77);
-    vm_cont(vm, NULL);
-    vm_stop(vm, VM_PAUSED);
     vcpus[1]->state.gpr[X86_RBX] = 0x1234;
-    uint64_t tsc = vm->paused_tsc + vcpus[0]->state.tsc_offset;
+    vm_cont(vm, NULL);
     assert_int_equal(vm_migrate(vm, uri, &err), 0);
     assert_string_equal(vm_state_name(vm->state), "postmigrate");
-    teardown(state);
-    setup(state);
-    vm->state = VM_INMIGRATE;
-    vm_cont(vm, NULL);
-    assert_int_equal(vm_migrate_incoming(vm, uri, &err), 0);
+    uint64_t tsc = vm->paused_tsc + vcpus[0]->state.tsc_offset;
+    load(uri, state);
     assert_int_equal(vm->state, VM_RUNNING);
     vm_stop(vm, VM_PAUSED);
     assert_int_equal(in8(0x3ff), 0x77);
@@ -342,6 +361,21 @@ static void a_snapshot_continues_in_another_machine(void **state)
     uint64_t later = vm->paused_tsc + vcpus[0]->state.tsc_offset;
     assert_true(later >= tsc && later - tsc < 1ull << 32);
     assert_int_equal(vm_migrate_incoming(vm, uri, &err), -EINVAL);
+    unlink(path);
+}
+
+static void a_stopped_guest_is_stopped_in_another_machine(void **state)
+{
+    char path[] = "/tmp/konuk-q35-XXXXXX", uri[64];
+    close(mkstemp(path));
+    snprintf(uri, sizeof uri, "file:%s", path);
+    vm_cont(vm, NULL);
+    vm_stop(vm, VM_IO_ERROR);
+    assert_int_equal(vm_migrate(vm, uri, NULL), 0);
+    load(uri, state);
+    assert_string_equal(vm_state_name(vm->state), "io-error");
+    assert_int_equal(vm_cont(vm, NULL), 0);
+    assert_int_equal(vm->state, VM_RUNNING);
     unlink(path);
 }
 
@@ -448,15 +482,14 @@ static void a_disk_error_stops_until_cont(void **state)
     vm_io_error(vm);
     vm_io_error(vm);
     device[0] = 0;
-    run_loop();
-    assert_string_equal(told, "resume io-error:No space left on device stop ");
+    assert_told("resume io-error:No space left on device stop ");
     assert_string_equal(vm_state_name(vm->state), "io-error");
     assert_true(worker.quiesced);
     assert_int_equal(vm_cont(vm, NULL), 0);
     assert_false(worker.quiesced);
     vm_stop(vm, VM_PAUSED);
     vm_io_error(vm);
-    run_loop();
+    turn_loop(5);
     assert_int_equal(vm->state, VM_PAUSED);
 }
 
@@ -468,13 +501,13 @@ static void what_must_not_be_seen_is_done_while_all_stand_still(void **state)
     (void)state;
     vm_cont(vm, NULL);
     vm_post_held(vm, note, &still);
-    run_loop();
-    assert_true(still && !worker.quiesced);
+    RUN_LOOP_UNTIL(still);
+    assert_false(worker.quiesced);
     vm_stop(vm, VM_PAUSED);
     still = false;
     vm_post_held(vm, note, &still);
-    run_loop();
-    assert_true(still && worker.quiesced);
+    RUN_LOOP_UNTIL(still);
+    assert_true(worker.quiesced);
     assert_string_equal(told, "resume stop ");
 }
 
@@ -491,29 +524,25 @@ static void names_of_devices_are_unique(void **state)
     }
 }
 
-static void panic(enum vm_panic action, bool no_shutdown)
+static void panic(enum vm_panic action, bool no_shutdown, const char *words)
 {
     vm->config.panic = action;
     vm->config.shutdown_pauses = no_shutdown;
     vm_cont(vm, NULL);
     told[0] = 0;
     power_request(&vm->power, POWER_PANICKED, 0);
-    run_loop();
+    assert_told(words);
 }
 
 static void a_panic_does_what_was_asked_for(void **state)
 {
     (void)state;
-    panic(VM_PANIC_NONE, false);
-    assert_string_equal(told, "panicked ");
+    panic(VM_PANIC_NONE, false, "panicked ");
     assert_int_equal(vm->state, VM_RUNNING);
-    panic(VM_PANIC_PAUSE, false);
-    assert_string_equal(told, "panicked stop ");
+    panic(VM_PANIC_PAUSE, false, "panicked stop ");
     assert_string_equal(vm_state_name(vm->state), "guest-panicked");
-    panic(VM_PANIC_SHUTDOWN, true);
-    assert_string_equal(told, "panicked stop ");
-    panic(VM_PANIC_EXIT_FAILURE, false);
-    assert_string_equal(told, "panicked stop shutdown:guest-panic ");
+    panic(VM_PANIC_SHUTDOWN, true, "panicked stop ");
+    panic(VM_PANIC_EXIT_FAILURE, false, "panicked stop shutdown:guest-panic ");
     assert_true(vm->ending);
     assert_int_equal(vm->exit_status, EXIT_FAILURE);
 }
@@ -539,12 +568,10 @@ static void a_full_machine_has_what_qemu_has(void **state)
     for (int i = 0; i < 1000; i++)  // what the loop has not come to yet is asked once
         out8(0x505, 2);
     out8(0x64, 0xfe);
-    run_loop();
-    assert_string_equal(told, "crashloaded reset:guest-reset ");
+    assert_told("crashloaded reset:guest-reset ");
     told[0] = 0;
     out8(0x505, 2);
-    run_loop();
-    assert_string_equal(told, "crashloaded ");
+    assert_told("crashloaded ");
     teardown(state);
 }
 
@@ -567,6 +594,7 @@ int main(void)
         TEST(what_is_not_there_reads_all_ones),
         cmocka_unit_test(large_memory_goes_on_at_4_gib),
         TEST(a_snapshot_continues_in_another_machine),
+        TEST(a_stopped_guest_is_stopped_in_another_machine),
         TEST(a_snapshot_that_fails_leaves_the_guest_running),
         WORKER(devices_stand_still_with_the_machine),
         WORKER(a_failed_save_lets_devices_go_on),
