@@ -117,7 +117,7 @@ static uint64_t cr4_bits(const struct x86_model *model)
         {CR4_PGE, X86_1_EDX, 13},           {CR4_OSFXSR, X86_1_EDX, 24}, {CR4_OSXMMEXCPT, X86_1_EDX, 25},
         {CR4_PCIDE, X86_1_ECX, 17},         {CR4_OSXSAVE, X86_1_ECX, 26}, {CR4_FSGSBASE, X86_7_EBX, 0},
         {CR4_SMEP, X86_7_EBX, 7},           {CR4_SMAP, X86_7_EBX, 20},   {CR4_UMIP, X86_7_ECX, 2},
-        {CR4_PKE, X86_7_ECX, 3},
+        {CR4_PKE, X86_7_ECX, 3},            {CR4_LA57, X86_7_ECX, 16},
     };
     uint64_t bits = CR4_PCE;  // belongs to RDPMC, which has no CPUID bit
     for (size_t i = 0; i < ARRAY_SIZE(offers); i++)

@@ -36,7 +36,7 @@ struct jit_vcpu {
     int vector;
     uint32_t code;
     struct { uint64_t gpr[X86_GPRS], rip, rflags; } committed;
-    unsigned commits, mode_changes, flushes_all, flushes_nonglobal, checks;
+    unsigned commits, mode_changes, flushes_all, flushes_nonglobal, flushes_keyed, checks;
     uint64_t flushed_page;
     bool halted;
     unsigned stores;
@@ -63,6 +63,7 @@ void jit_mode_changed(struct jit_vcpu *v) { v->mode_changes++; }
 void jit_flush_all(struct jit_vcpu *v) { v->flushes_all++; }
 void jit_breakpoints_port(struct jit_vcpu *v, uint16_t port, unsigned size_bytes) { (void)v, (void)port, (void)size_bytes; }
 void jit_flush_nonglobal(struct jit_vcpu *v) { v->flushes_nonglobal++; }
+void jit_flush_keyed(struct jit_vcpu *v) { v->flushes_keyed++; }
 void jit_flush_page(struct jit_vcpu *v, gva_t at) { v->flushed_page = at.u; }
 void jit_check_interrupts(struct jit_vcpu *v) { v->checks++; }
 void jit_halt(struct jit_vcpu *v) { v->halted = true; }

@@ -249,6 +249,32 @@ static void amd_tells_topology_its_own_way(void **state)
     assert_int_equal(ask(0x80000001, 0).edx & 1, 1);  // FPU, again
 }
 
+static void wide_addresses_are_for_those_who_ask(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("max"), 0);
+    assert_int_equal(ask(7, 0).ecx >> 16 & 1, 0);
+    assert_int_equal(ask(0x80000008, 0).eax >> 8 & 0xff, 48);
+    assert_int_equal(parse("max,la57=on"), 0);
+    assert_int_equal(ask(7, 0).ecx >> 16 & 1, 1);
+    assert_int_equal(ask(0x80000008, 0).eax >> 8 & 0xff, 57);
+}
+
+static void protection_keys_bring_component_9(void **state)
+{
+    (void)state;
+    w.support.xcr0 = 0x207;
+    assert_int_equal(parse("max,pku=on"), 0);
+    w.s.xcr0 = 0x207;
+    assert_int_equal(ask(0xd, 0).eax, 0x207);
+    assert_int_equal(ask(0xd, 0).ebx, 2688 + 8);
+    assert_int_equal(ask(0xd, 9).eax, 8);
+    assert_int_equal(ask(0xd, 9).ebx, 2688);
+    assert_int_equal(parse("max,pku=off"), 0);
+    assert_int_equal(ask(0xd, 0).eax, 7);
+    assert_int_equal(ask(0xd, 9).eax, 0);
+}
+
 static void frequencies_agree(void **state)
 {
     (void)state;
@@ -305,6 +331,7 @@ int main(void)
         TEST(the_kvm_leaf_can_be_hidden), TEST(osxsave_ospke_and_apic_follow_the_state),
         TEST(leaf_d_follows_xcr0), TEST(topology_agrees_between_leaves),
         TEST(amd_tells_topology_its_own_way), TEST(frequencies_agree),
+        TEST(wide_addresses_are_for_those_who_ask), TEST(protection_keys_bring_component_9),
         TEST(leaves_beyond_the_last_are_the_vendors_way), TEST(the_list_has_every_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

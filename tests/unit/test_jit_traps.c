@@ -221,23 +221,6 @@ IN_BOTH_MODES(nxe_is_obeyed_at_the_next_instruction)
     assert_int_equal(pushed(w, PUSHED_ERROR), PF_PRESENT | PF_FETCH);
 }
 
-GUEST(sets_pke, "mov rax, cr4\nbts rax, 22\nmov cr4, rax" END);
-GUEST(sets_pcide, "mov rax, cr4\nbts rax, 17\nmov cr4, rax" END);
-GUEST(reads_pkru, "xor ecx, ecx\nrdpkru" END);
-GUEST(writes_pkru, "xor ecx, ecx\nxor edx, edx\nxor eax, eax\nwrpkru" END);
-GUEST(invalidates_pcid, "mov eax, 2\ninvpcid rax, [0x40000]" END);
-
-// What the engine has not, CR4 does not take.
-IN_BOTH_MODES(there_are_no_keys_and_no_pcids)
-{
-    assert_int_equal(RUN(w, sets_pke), EX_GP);
-    assert_int_equal(RUN(w, sets_pcide), EX_GP);
-    assert_int_equal(RUN(w, reads_pkru), EX_UD);
-    assert_int_equal(RUN(w, writes_pkru), EX_UD);
-    assert_int_equal(RUN(w, invalidates_pcid), EX_UD);
-    assert_int_equal(w->s->cr4 & (CR4_PKE | CR4_PCIDE), 0);
-}
-
 // --- what a CPU model hides ------------------------------------------------------------------------
 
 GUEST(counts_zeros,
@@ -411,7 +394,6 @@ int main(void)
         cmocka_unit_test(smap_takes_effect_by_cr4),
         cmocka_unit_test(smep_is_obeyed_at_the_next_instruction),
         cmocka_unit_test(nxe_is_obeyed_at_the_next_instruction),
-        cmocka_unit_test(there_are_no_keys_and_no_pcids),
         cmocka_unit_test(what_has_no_bmi_scans_bits),
         cmocka_unit_test(what_has_bmi_counts_zeros),
         cmocka_unit_test(what_a_model_hides_is_undefined),

@@ -15,7 +15,7 @@
 
 enum { P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80, G = 0x100 };
 #define NX BIT(63)
-enum { PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000, FRAME = 0x8000, RAM_BYTES = 1 << 20 };
+enum { PML5 = 0x6000, PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000, FRAME = 0x8000, RAM_BYTES = 1 << 20 };
 
 static struct world {
     struct ram ram;
@@ -261,6 +261,144 @@ static void ps_in_the_top_level_is_reserved(void **state)
     assert_int_equal(w.code, PF_PRESENT | PF_RESERVED);
 }
 
+static void gigabyte_pages_are_reserved_for_models_that_have_them(void **state)
+{
+    (void)state;
+    *at(PDPT + 8) = BIT(32) | P | PS;
+    w.s.no_1g_pages = true;
+    assert_int_equal(walk(BIT(30), X86_READ), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_RESERVED);
+    assert_int_equal(walk(0x123, X86_READ), 0);
+}
+
+static void five_level(void)
+{
+    w.s.cr4 |= CR4_LA57;
+    w.s.cr3 = PML5;
+    *at(PML5) = PML4 | P | W | U;
+    *at(PML5 + 8) = PML4 | P | U;
+    *at(PML5 + 511 * 8) = PML4 | P | W;
+}
+
+static void a_fifth_level_indexes_bits_48_to_56(void **state)
+{
+    (void)state;
+    five_level();
+    assert_int_equal(walk(BIT(48) + 0x123, X86_READ | X86_USER), 0);
+    assert_int_equal(w.page.gpa.u, FRAME + 0x123);
+    assert_int_equal(w.page.depth, 5);
+    assert_int_equal(*at(PML5 + 8), PML4 | P | U | A);
+    assert_int_equal(*at(PML5), PML4 | P | W | U);
+    assert_int_equal(walk(BIT(48), X86_WRITE | X86_USER), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_WRITE | PF_USER);
+    assert_int_equal(walk(0, X86_WRITE | X86_USER), 0);
+    assert_int_equal(walk(UINT64_C(0xffff) << 48, X86_WRITE), 0);
+    assert_int_equal(walk(BIT(49), X86_READ), -1);
+    assert_int_equal(w.code, 0);
+}
+
+static void ps_in_the_fifth_level_is_reserved(void **state)
+{
+    (void)state;
+    five_level();
+    *at(PML5) |= PS;
+    assert_int_equal(walk(0, X86_READ), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_RESERVED);
+    *at(PML5) ^= PS | BIT(X86_PHYSICAL_BITS);
+    assert_int_equal(walk(0, X86_READ), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_RESERVED);
+}
+
+// SDM volume 3, 4.5: without long mode CR4.LA57 changes nothing.
+static void la57_counts_in_long_mode_only(void **state)
+{
+    (void)state;
+    w.s.efer = EFER_NXE;
+    w.s.cr4 |= CR4_LA57;
+    w.s.cr3 = PML5 + 32;
+    *at(PML5 + 32) = PD | P;
+    assert_int_equal(walk(0x123, X86_READ), 0);
+    assert_int_equal(w.page.depth, 3);
+}
+
+enum { KEY = 5, AD = 1, WD = 2 };
+#define KEYED ((uint64_t)KEY << 59)
+
+static void keyed(unsigned bits)
+{
+    w.s.cr4 |= CR4_PKE;
+    w.s.pkru = bits << 2 * KEY;
+    *at(PT) = FRAME | P | W | U | KEYED;
+}
+
+static void a_key_forbids_users_pages_to_all_levels(void **state)
+{
+    (void)state;
+    keyed(AD);
+    for (int level = 0; level <= X86_USER; level += X86_USER) {
+        assert_int_equal(walk(0, X86_READ | level), -1);
+        assert_int_equal(w.code, PF_PRESENT | PF_PKEY | level);
+        assert_int_equal(walk(0, X86_WRITE | level), -1);
+        assert_int_equal(w.code, PF_PRESENT | PF_PKEY | PF_WRITE | level);
+        assert_int_equal(walk(0, X86_FETCH | level), 0);
+        assert_true(w.page.keyed);
+    }
+    assert_int_equal(walk(0, X86_READ | X86_IMPLICIT), -1);
+    w.s.cr0 &= ~(uint64_t)CR0_WP;
+    assert_int_equal(walk(0, X86_WRITE), -1);
+    w.s.pkru = AD << 2 * (KEY + 1) | AD << 2 * (KEY - 1);
+    assert_int_equal(walk(0, X86_WRITE | X86_USER), 0);
+}
+
+static void a_key_may_forbid_writing_alone(void **state)
+{
+    (void)state;
+    keyed(WD);
+    assert_int_equal(walk(0, X86_READ | X86_USER), 0);
+    assert_int_equal(w.page.user, X86_R | X86_X);
+    assert_int_equal(w.page.supervisor, X86_R | X86_X);
+    assert_int_equal(walk(0, X86_WRITE | X86_USER), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_PKEY | PF_WRITE | PF_USER);
+    assert_int_equal(walk(0, X86_WRITE), -1);
+    w.s.cr0 &= ~(uint64_t)CR0_WP;
+    assert_int_equal(walk(0, X86_WRITE), 0);
+    assert_int_equal(walk(0, X86_WRITE | X86_USER), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_PKEY | PF_WRITE | PF_USER);
+}
+
+static void keys_are_nothing_to_supervisor_pages_and_without_pke(void **state)
+{
+    (void)state;
+    keyed(AD | WD);
+    *at(PT) &= ~(uint64_t)U;
+    assert_int_equal(walk(0, X86_WRITE), 0);
+    assert_false(w.page.keyed);
+    *at(PT) |= U;
+    w.s.cr4 &= ~(uint64_t)CR4_PKE;
+    assert_int_equal(walk(0, X86_WRITE | X86_USER), 0);
+    assert_false(w.page.keyed);
+}
+
+// Whatever else is wrong; but a page that isn't there, or has reserved bits, has no key.
+static void the_keys_bit_stands_beside_other_reasons(void **state)
+{
+    (void)state;
+    keyed(WD);
+    *at(PT) &= ~(uint64_t)W;
+    assert_int_equal(walk(0, X86_WRITE | X86_USER), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_PKEY | PF_WRITE | PF_USER);
+    w.s.pkru = 0;
+    assert_int_equal(walk(0, X86_WRITE | X86_USER), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_WRITE | PF_USER);
+    keyed(AD);
+    *at(PT) |= BIT(X86_PHYSICAL_BITS);
+    assert_int_equal(walk(0, X86_READ | X86_USER), -1);
+    assert_int_equal(w.code, PF_PRESENT | PF_RESERVED | PF_USER);
+    *at(PT) = KEYED;
+    assert_int_equal(walk(0, X86_READ | X86_USER), -1);
+    assert_int_equal(w.code, PF_USER);
+}
+
 static void g_counts_only_with_pge(void **state)
 {
     (void)state;
@@ -440,7 +578,12 @@ int main(void)
         TEST(smap_needs_ac_and_implicit_accesses_ignore_it),
         TEST(address_bits_beyond_the_cpus_are_reserved), TEST(an_absent_entry_has_no_reserved_bits),
         TEST(large_pages_translate_and_check_their_low_bits),
-        TEST(gigabyte_pages_translate_and_check_their_low_bits), TEST(ps_in_the_top_level_is_reserved),
+        TEST(gigabyte_pages_translate_and_check_their_low_bits),
+        TEST(gigabyte_pages_are_reserved_for_models_that_have_them), TEST(a_fifth_level_indexes_bits_48_to_56),
+        TEST(ps_in_the_fifth_level_is_reserved), TEST(la57_counts_in_long_mode_only),
+        TEST(a_key_forbids_users_pages_to_all_levels), TEST(a_key_may_forbid_writing_alone),
+        TEST(keys_are_nothing_to_supervisor_pages_and_without_pke), TEST(the_keys_bit_stands_beside_other_reasons),
+        TEST(ps_in_the_top_level_is_reserved),
         TEST(g_counts_only_with_pge), TEST(the_upper_half_uses_the_upper_entries),
         TEST(tables_outside_ram_read_as_all_ones), TEST(two_levels_have_entries_of_four_bytes),
         TEST(four_megabyte_pages_need_pse_and_reach_above_4g),

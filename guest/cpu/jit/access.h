@@ -73,6 +73,7 @@ void jit_mode_changed(struct jit_vcpu *v);          // CS, SS, CPL, CR0, CR4, EF
 void jit_breakpoints_port(struct jit_vcpu *v, uint16_t port, unsigned size_bytes);  // is one there?
 void jit_flush_all(struct jit_vcpu *v);             // every translation of an address, global ones too
 void jit_flush_nonglobal(struct jit_vcpu *v);       // MOV CR3
+void jit_flush_keyed(struct jit_vcpu *v);           // PKRU: accesses, not fetches
 void jit_flush_page(struct jit_vcpu *v, gva_t at);  // INVLPG
 // Does an interrupt or request wait, so that the run loop should look at once? Set after STI, POPF, IRET…
 void jit_check_interrupts(struct jit_vcpu *v);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Control and debug registers, XCR0 and the TLB (SDM volume 3, 2.5 to 2.8 and 4.10.4; 18.2).
+// Control and debug registers, XCR0, PKRU and the TLB (SDM volume 3, 2.5 to 2.8, 4.6.2 and 4.10.4; 18.2).
 #include "guest/cpu/jit/emu_ops.h"
 
 static unsigned control_bytes(const struct emu *e)
@@ -11,9 +11,11 @@ static unsigned control_bytes(const struct emu *e)
 static void check_paging_on(struct emu *e, uint64_t cr0)
 {
     struct x86_state *s = e->s;
+    unsigned task = s->tr.attr & (SEG_P | SEG_S | SEG_TYPE);
+    bool short_task = task == (SEG_P | SYS_TSS16) || task == (SEG_P | SYS_TSS16_BUSY);
     emu_leave_house(e);
     if (s->efer & EFER_LME) {
-        if (!(s->cr4 & CR4_PAE) || (s->seg[X86_CS].attr & SEG_L))
+        if (!(s->cr4 & CR4_PAE) || (s->seg[X86_CS].attr & SEG_L) || short_task)
             emu_gp(e);
     } else if (s->cr4 & CR4_PAE) {
         struct x86_state paged = {.cr0 = cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer};
@@ -83,6 +85,7 @@ static uint64_t cr4_known(const struct x86_model *m)
         {CR4_PGE, X86_1_EDX, 13}, {CR4_OSFXSR, X86_1_EDX, 24}, {CR4_OSXMMEXCPT, X86_1_EDX, 25},
         {CR4_PCIDE, X86_1_ECX, 17}, {CR4_OSXSAVE, X86_1_ECX, 26}, {CR4_FSGSBASE, X86_7_EBX, 0},
         {CR4_SMEP, X86_7_EBX, 7}, {CR4_SMAP, X86_7_EBX, 20}, {CR4_UMIP, X86_7_ECX, 2},
+        {CR4_PKE, X86_7_ECX, 3}, {CR4_LA57, X86_7_ECX, 16},
     };
     uint64_t known = CR4_PCE;
     for (unsigned n = 0; n < ARRAY_SIZE(features); n++)
@@ -96,7 +99,7 @@ static void check_cr4(struct emu *e, uint64_t value, uint64_t changed)
     struct x86_state *s = e->s;
     if (value & ~cr4_known(jit_model(e->v)))
         emu_gp(e);
-    if (emu_long_mode(s) && !(value & CR4_PAE))
+    if (emu_long_mode(s) && (!(value & CR4_PAE) || (changed & CR4_LA57)))
         emu_gp(e);
     if ((changed & value & CR4_PCIDE) && (!emu_long_mode(s) || (s->cr3 & 0xfff)))
         emu_gp(e);
@@ -112,7 +115,7 @@ static void check_cr4(struct emu *e, uint64_t value, uint64_t changed)
 
 static void write_cr4(struct emu *e, uint64_t value)
 {
-    enum { PAGING = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP };
+    enum { PAGING = CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE };
     uint64_t changed = value ^ e->s->cr4;
     check_cr4(e, value, changed);
     e->s->cr4 = value;
@@ -245,7 +248,7 @@ void emu_invlpg(struct emu *e)
     if (emu_64bit(e->s)) {
         if (e->i->segment == X86_FS || e->i->segment == X86_GS)
             at += e->s->seg[e->i->segment].base;
-        if (!emu_canonical(at))
+        if (!emu_canonical_base(e, at))
             return;  // a NOP (SDM volume 2)
     } else {
         at = (uint32_t)(e->s->seg[e->i->segment].base + at);
@@ -253,16 +256,19 @@ void emu_invlpg(struct emu *e)
     jit_flush_page(e->v, GVA(at));
 }
 
+// Nothing is kept of a PCID that isn't the current one: every MOV CR3 drops all but the global pages.
 static void invalidate(struct emu *e, uint64_t type, uint64_t pcid, uint64_t address)
 {
-    bool pcide = e->s->cr4 & CR4_PCIDE;
-    if (type > 3 || pcid >> 12 || (type < 2 && pcid && !pcide) || (type == 0 && !emu_canonical(address)))
+    enum { ONE_ADDRESS, ONE_PCID, ALL, ALL_BUT_GLOBAL };
+    bool pcide = e->s->cr4 & CR4_PCIDE, current = pcid == (pcide ? e->s->cr3 & 0xfff : 0);
+    if (type > ALL_BUT_GLOBAL || pcid >> 12 || (type < ALL && pcid && !pcide) ||
+        (type == ONE_ADDRESS && !emu_canonical_base(e, address)))
         emu_gp(e);
-    if (type == 0 && pcid == (pcide ? e->s->cr3 & 0xfff : 0))
+    if (type == ONE_ADDRESS && current)
         jit_flush_page(e->v, GVA(address));
-    else if (type == 2)
+    else if (type == ALL)
         jit_flush_all(e->v);
-    else
+    else if (type == ALL_BUT_GLOBAL || (type == ONE_PCID && current))
         jit_flush_nonglobal(e->v);
 }
 
@@ -296,7 +302,7 @@ void emu_xgetbv(struct emu *e)
         jit_vectors_save(e->v);
         uint64_t in_use;
         __builtin_memcpy(&in_use, s->xsave + 512, 8);
-        value &= in_use;
+        value &= in_use | (s->pkru ? XCR0_PKRU : 0);
     }
     emu_set_reg(s, X86_RAX, value, 4);
     emu_set_reg(s, X86_RDX, value >> 32, 4);
@@ -315,4 +321,36 @@ void emu_xsetbv(struct emu *e)
         emu_gp(e);
     s->xcr0 = value;
     jit_mode_changed(e->v);
+}
+
+static void need_keys(struct emu *e)
+{
+    if (!(e->s->cr4 & CR4_PKE))
+        emu_ud(e);
+    if ((uint32_t)e->s->gpr[X86_RCX])
+        emu_gp(e);
+}
+
+void emu_rdpkru(struct emu *e)
+{
+    need_keys(e);
+    emu_set_reg(e->s, X86_RAX, e->s->pkru, 4);
+    emu_set_reg(e->s, X86_RDX, 0, 4);
+}
+
+void emu_wrpkru(struct emu *e)
+{
+    need_keys(e);
+    if ((uint32_t)e->s->gpr[X86_RDX])
+        emu_gp(e);
+    emu_set_pkru(e, e->s->gpr[X86_RAX]);
+}
+
+// What is allowed now and was not before is looked up again anyway.
+void emu_set_pkru(struct emu *e, uint32_t value)
+{
+    bool forbids_more = value & ~e->s->pkru;
+    e->s->pkru = value;
+    if (forbids_more)
+        jit_flush_keyed(e->v);
 }

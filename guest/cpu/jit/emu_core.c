@@ -34,6 +34,12 @@ void emu_need_feature(struct emu *e, enum x86_word word, unsigned bit)
         emu_ud(e);
 }
 
+bool emu_canonical_base(const struct emu *e, uint64_t address)
+{
+    unsigned unused = 64 - jit_model(e->v)->linear_bits;
+    return (uint64_t)((int64_t)(address << unused) >> unused) == address;
+}
+
 uint64_t emu_reg(const struct x86_state *s, unsigned reg, unsigned size_bytes)
 {
     return s->gpr[reg] & size_mask(size_bytes);
@@ -239,7 +245,7 @@ void emu_modify(struct emu *e, unsigned operand, emu_compute *compute, uint64_t 
 void emu_branch(struct emu *e, uint64_t target, unsigned size_bytes)
 {
     target &= size_mask(size_bytes);
-    if (emu_64bit(e->s) ? !emu_canonical(target) : target > e->s->seg[X86_CS].limit)
+    if (emu_64bit(e->s) ? !x86_is_canonical(e->s, target) : target > e->s->seg[X86_CS].limit)
         emu_gp(e);
     e->s->rip = target;
 }

@@ -46,11 +46,9 @@ static inline unsigned emu_dpl(uint16_t attr)
 {
     return attr >> SEG_DPL_SHIFT & 3;
 }
-// 48-bit linear addresses; 5-level paging is not offered.
-static inline bool emu_canonical(uint64_t address)
-{
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
+// What may be loaded as the base of a segment or table, or named to be invalidated: whatever is canonical in
+// the widest mode that the CPU has, whether or not CR4.LA57 is set (Intel's 5-Level Paging white paper, 2.3).
+bool emu_canonical_base(const struct emu *e, uint64_t address);
 static inline uint8_t emu_opcode(const struct emu *e)
 {
     return e->i->bytes[e->i->opcode_at];

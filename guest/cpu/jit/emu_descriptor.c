@@ -109,7 +109,7 @@ void emu_check_code(struct emu *e, struct emu_descriptor *d, unsigned level, boo
 void emu_check_target(struct emu *e, const struct emu_descriptor *cs, uint64_t offset)
 {
     bool to_64bit = emu_long_mode(e->s) && (cs->attr & SEG_L);
-    if (to_64bit ? !emu_canonical(offset) : offset > cs->limit)
+    if (to_64bit ? !x86_is_canonical(e->s, offset) : offset > cs->limit)
         emu_gp(e);
 }
 

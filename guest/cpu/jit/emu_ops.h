@@ -23,6 +23,7 @@ void emu_flags_changed(struct emu *e, uint64_t before);  // tells the translator
 bool emu_condition(const struct x86_state *s, unsigned code);  // Jcc, SETcc, CMOVcc
 // #GP(0) unless IOPL or the TSS's bitmap lets this level reach the ports (SDM volume 1, 19.5).
 void emu_check_port(struct emu *e, uint16_t port, unsigned size_bytes);
+void emu_set_pkru(struct emu *e, uint32_t value);
 void emu_enter_flat(struct emu *e, uint16_t cs, uint16_t cs_attr, uint16_t ss, unsigned level);
 
 // emu_alu.c
@@ -54,7 +55,7 @@ emu_op emu_mov_segment, emu_lxs, emu_lar, emu_lsl, emu_verr, emu_verw, emu_arpl;
 emu_op emu_lgdt, emu_lidt, emu_sgdt, emu_sidt, emu_lldt, emu_ltr, emu_sldt, emu_str;
 // emu_control.c
 emu_op emu_mov_cr, emu_mov_dr, emu_clts, emu_lmsw, emu_smsw, emu_invlpg, emu_invpcid, emu_invd,
-       emu_xgetbv, emu_xsetbv;
+       emu_xgetbv, emu_xsetbv, emu_rdpkru, emu_wrpkru;
 // emu_system.c
 emu_op emu_hlt, emu_rdmsr, emu_wrmsr, emu_rdtsc, emu_rdtscp, emu_rdpid, emu_rdpmc, emu_cpuid,
        emu_monitor, emu_mwait, emu_hypercall, emu_stac, emu_clac, emu_rdrand, emu_rdseed, emu_clflush,

@@ -118,7 +118,7 @@ static void load_table(struct emu *e, struct x86_table *table)
     uint64_t base = emu_mem(e, 2, wide ? 8 : 4);
     if (!wide && emu_operand_bytes(e) == 2)
         base &= 0xffffff;
-    if (wide && !emu_canonical(base))
+    if (wide && !emu_canonical_base(e, base))
         emu_gp(e);
     *table = (struct x86_table){.base = base, .limit = limit};
 }
@@ -160,6 +160,12 @@ void emu_sidt(struct emu *e)
     store_table(e, &e->s->idtr);
 }
 
+static void check_base(struct emu *e, const struct emu_descriptor *d)
+{
+    if (emu_long_mode(e->s) && !emu_canonical_base(e, d->base))
+        emu_fault(e, EX_GP, d->selector);
+}
+
 void emu_lldt(struct emu *e)
 {
     struct emu_descriptor d;
@@ -178,6 +184,7 @@ void emu_lldt(struct emu *e)
     if (!(d.attr & SEG_P))
         emu_fault(e, EX_NP, selector);
     emu_descriptor_widen(e, &d, EX_GP);
+    check_base(e, &d);
     e->s->ldtr = emu_descriptor_segment(&d);
 }
 
@@ -196,6 +203,7 @@ void emu_ltr(struct emu *e)
     if (!(d.attr & SEG_P))
         emu_fault(e, EX_NP, selector);
     emu_descriptor_widen(e, &d, EX_GP);
+    check_base(e, &d);
     emu_descriptor_set_busy(e, &d, true);
     d.attr |= 2;
     e->s->tr = emu_descriptor_segment(&d);

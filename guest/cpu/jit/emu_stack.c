@@ -38,7 +38,7 @@ static uint64_t at_sp(struct emu *e, const struct emu_stack *stack, int64_t delt
 {
     uint64_t offset = (stack->sp + delta) & size_mask(stack->sp_bytes);
     if (stack->flat) {
-        if (!emu_canonical(offset) || !emu_canonical(offset + size - 1))
+        if (!x86_is_canonical(e->s, offset) || !x86_is_canonical(e->s, offset + size - 1))
             emu_fault(e, EX_SS, stack->fault_code);
         return offset;
     }

@@ -77,7 +77,7 @@ void emu_sysret(struct emu *e)
     }
     bool to_64bit = e->i->rex_w;
     // Intel faults here, still in the kernel; AMD at the first fetch.
-    if (to_64bit && is_intel(e) && !emu_canonical(s->gpr[X86_RCX]))
+    if (to_64bit && is_intel(e) && !x86_is_canonical(s, s->gpr[X86_RCX]))
         emu_gp(e);
     s->rip = to_64bit ? s->gpr[X86_RCX] : (uint32_t)s->gpr[X86_RCX];
     set_flags(e, s->gpr[X86_R11] & FROM_R11);
@@ -111,7 +111,7 @@ void emu_sysexit(struct emu *e)
     emu_need_cpl0(e);
     bool to_64bit = e->i->rex_w;
     uint64_t rip = s->gpr[X86_RDX], rsp = s->gpr[X86_RCX];
-    if (to_64bit && (!emu_canonical(rip) || !emu_canonical(rsp)))
+    if (to_64bit && (!x86_is_canonical(s, rip) || !x86_is_canonical(s, rsp)))
         emu_gp(e);
     uint16_t cs = s->sysenter_cs + (to_64bit ? 32 : 16);
     s->rip = to_64bit ? rip : (uint32_t)rip;
@@ -141,7 +141,7 @@ static void write_base(struct emu *e, unsigned segment)
 {
     need_fsgsbase(e);
     uint64_t base = emu_get(e, 0);
-    if (!emu_canonical(base))
+    if (!emu_canonical_base(e, base))
         emu_gp(e);
     e->s->seg[segment].base = base;
     jit_mode_changed(e->v);

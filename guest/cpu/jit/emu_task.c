@@ -264,8 +264,10 @@ void emu_task_switch(struct emu *e, uint16_t selector, enum emu_task_cause cause
     enter_task(e, &tss, cause, &task);
     load_registers(e, &task);
     load_segments(e, &task);
-    if (error_code)
+    if (error_code) {
         emu_push(e, *error_code, tss_is_wide(tss.attr) ? 4 : 2);
+        jit_commit(e->v);  // it is below what a fault or trap before the first instruction pushes
+    }
     if (task.eip > e->s->seg[X86_CS].limit)
         emu_gp(e);
     if (task.trap) {

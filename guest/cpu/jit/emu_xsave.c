@@ -4,7 +4,7 @@
 #include "guest/cpu/jit/emu_fpu.h"
 #include "guest/cpu/jit/emu_ops.h"
 
-enum { FIRST_EXTENDED = 2, COMPONENTS = 63 };
+enum { FIRST_EXTENDED = 2, PKRU = 9, COMPONENTS = 63 };
 #define XCOMP_COMPACT BIT(63)
 
 struct layout {
@@ -81,10 +81,14 @@ static void save_extended(struct emu *e, gva_t at, uint64_t which, uint64_t in_u
     }
 }
 
+// PKRU isn't kept in the area: the host's XRSTOR may not know it.
 static uint64_t open_in_use(struct emu *e)
 {
+    struct x86_state *s = e->s;
     emu_vectors_open(e);
-    return xs_get(e->s->xsave, XS_BV, 8) & e->s->xcr0;
+    if (s->xcr0 & XCR0_PKRU)
+        xs_put(s->xsave, component_layout(e, PKRU).at, s->pkru, 8);
+    return (xs_get(s->xsave, XS_BV, 8) | (s->pkru ? XCR0_PKRU : 0)) & s->xcr0;
 }
 
 static void save_standard(struct emu *e, bool only_in_use)
@@ -207,7 +211,9 @@ static void take(struct emu *e, const struct image *image, uint64_t mask, bool m
     in_use = (in_use & ~mask) | (image->present & mask);
     if (xs_get(area, XS_MXCSR, 4) != MXCSR_INIT)
         in_use |= XCR0_SSE;
-    xs_put(area, XS_BV, in_use, 8);
+    if (mask & XCR0_PKRU)
+        emu_set_pkru(e, xs_get(area, component_layout(e, PKRU).at, 4));
+    xs_put(area, XS_BV, in_use & ~(uint64_t)XCR0_PKRU, 8);
     jit_vectors_load(e->v);
 }
 

@@ -59,6 +59,7 @@ static emu_op *const operations[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
     OP(SIDT, sidt), OP(LLDT, lldt), OP(LTR, ltr), OP(SLDT, sldt), OP(STR, str),
     OP(CLTS, clts), OP(LMSW, lmsw), OP(SMSW, smsw), OP(INVLPG, invlpg), OP(INVPCID, invpcid),
     OP(INVD, invd), OP(WBINVD, invd), OP(XGETBV, xgetbv), OP(XSETBV, xsetbv),
+    OP(RDPKRU, rdpkru), OP(WRPKRU, wrpkru),
     OP(HLT, hlt), OP(RDMSR, rdmsr), OP(WRMSR, wrmsr), OP(RDTSC, rdtsc), OP(RDTSCP, rdtscp),
     OP(RDPID, rdpid), OP(RDPMC, rdpmc), OP(CPUID, cpuid), OP(MONITOR, monitor), OP(MWAIT, mwait),
     OP(VMCALL, hypercall), OP(VMMCALL, hypercall), OP(STAC, stac), OP(CLAC, clac),

@@ -134,6 +134,7 @@ static struct vcpu *create_vcpu(struct engine *engine, unsigned index, struct er
     atomic_store(&v->safe, 1);
     x86_reset(&v->state, x86_apic_id(engine->config.model, index), false);
     v->state.tsc_offset = jit->tsc_offset;
+    v->state.no_1g_pages = !x86_has(engine->config.model, X86_80000001_EDX, 26);
     jit_tlb_init(v);
     apic_init(&v->apic, jit->apics, &v->state, engine->config.clock, jit->tsc_hz, &apic_ops, v);
     jit->vcpus[index] = v;

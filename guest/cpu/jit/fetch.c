@@ -126,7 +126,7 @@ uint64_t jit_fetch_address(struct jit_vcpu *v, uint64_t address)
 {
     if ((v->mode & MODE_CODE) != INSN_64)
         return (uint32_t)address;
-    if ((int64_t)(address << 16) >> 16 != (int64_t)address)
+    if (!x86_is_canonical(&v->state, address))
         jit_raise(v, EX_GP, 0);
     return address;
 }

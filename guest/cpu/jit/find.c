@@ -73,7 +73,7 @@ uint64_t jit_linear_pc(const struct jit_vcpu *v)
 static void check_fetch(struct jit_vcpu *v, uint32_t mode)
 {
     const struct x86_state *s = &v->state;
-    bool good = (mode & MODE_CODE) == INSN_64 ? (int64_t)(s->rip << 16) >> 16 == (int64_t)s->rip
+    bool good = (mode & MODE_CODE) == INSN_64 ? x86_is_canonical(s, s->rip)
                                               : s->rip <= s->seg[X86_CS].limit;
     if (!good)
         jit_raise(v, EX_GP, 0);

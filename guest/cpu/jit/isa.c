@@ -23,9 +23,9 @@ static const struct { enum x86_word word; uint32_t leaf; uint8_t reg; uint32_t b
 static const struct { enum x86_word word; uint32_t bits; } own[] = {
     // DE, PSE, MSR, PAE, MCE, SEP, PGE, MCA, PAT, PSE36
     {X86_1_EDX, BIT(2) | BIT(3) | BIT(5) | BIT(6) | BIT(7) | BIT(9) | BIT(11) | BIT(13) | BIT(14) | BIT(16) | BIT(17)},
-    {X86_1_ECX, BIT(31)},
-    {X86_7_EBX, BIT(0) | BIT(7) | BIT(20)},            // FSGSBASE, SMEP, SMAP
-    {X86_7_ECX, BIT(2) | BIT(22)},                     // UMIP, RDPID
+    {X86_1_ECX, BIT(17) | BIT(31)},                     // PCID; a hypervisor is there
+    {X86_7_EBX, BIT(0) | BIT(7) | BIT(10) | BIT(20)},   // FSGSBASE, SMEP, INVPCID, SMAP
+    {X86_7_ECX, BIT(2) | BIT(3) | BIT(16) | BIT(22)},   // UMIP, PKU, LA57, RDPID
     {X86_D_1_EAX, BIT(0)},                             // XSAVEOPT
     {X86_80000001_EDX, BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29)},  // SYSCALL, NX, 1G, RDTSCP, LM
 };
@@ -50,7 +50,7 @@ const struct x86_support *jit_support(void)
     x86_support_software(&support);
     // AMD's copies of leaf 1's bits.
     support.words[X86_80000001_EDX] |= support.words[X86_1_EDX] & 0x0183f3ff;
-    support.xcr0 = XCR0_X87 | XCR0_SSE | (support.words[X86_1_ECX] & BIT(28) ? XCR0_AVX : 0);
+    support.xcr0 = XCR0_X87 | XCR0_SSE | XCR0_PKRU | (support.words[X86_1_ECX] & BIT(28) ? XCR0_AVX : 0);
     return &support;
 }
 
@@ -76,6 +76,7 @@ static const struct { uint16_t set; uint8_t word, bit; } by_feature[] = {
     {ZYDIS_ISA_SET_ADOX_ADCX, X86_7_EBX, 19}, {ZYDIS_ISA_SET_SMAP, X86_7_EBX, 20},
     {ZYDIS_ISA_SET_CLFLUSHOPT, X86_7_EBX, 23}, {ZYDIS_ISA_SET_CLWB, X86_7_EBX, 24},
     {ZYDIS_ISA_SET_SHA, X86_7_EBX, 29}, {ZYDIS_ISA_SET_RDPID, X86_7_ECX, 22},
+    {ZYDIS_ISA_SET_PKU, X86_7_ECX, 3},
     {ZYDIS_ISA_SET_XSAVEOPT, X86_D_1_EAX, 0}, {ZYDIS_ISA_SET_XSAVEC, X86_D_1_EAX, 1},
     {ZYDIS_ISA_SET_LAHF, X86_80000001_ECX, 0}, {ZYDIS_ISA_SET_LZCNT, X86_80000001_ECX, 5},
     {ZYDIS_ISA_SET_RDTSCP, X86_80000001_EDX, 27}, {ZYDIS_ISA_SET_LONGMODE, X86_80000001_EDX, 29},

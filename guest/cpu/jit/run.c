@@ -292,7 +292,7 @@ static void jump_out(struct jit_vcpu *v)
 {
     struct x86_state *s = &v->state;
     bool in_64 = (v->mode & MODE_CODE) == INSN_64;
-    if (in_64 && (int64_t)(v->scratch << 16) >> 16 != (int64_t)v->scratch) {
+    if (in_64 && !x86_is_canonical(s, v->scratch)) {
         s->rip = jit_rip_of_site(v, v->exit_site);
         jit_count_not_over(v);
         jit_raise(v, EX_GP, 0);

@@ -62,6 +62,26 @@ void jit_flush_nonglobal(struct jit_vcpu *v)
     v->leave = true;
 }
 
+// The log stays: most of what it names does.
+static void clear_keyed(struct jit_vcpu *v, unsigned context, const struct slot_log *log)
+{
+    bool all = log->count > ARRAY_SIZE(log->slot);
+    unsigned n = all ? TLB_ENTRIES : log->count;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned slot = all ? i : log->slot[i];
+        if (v->tlb[context][slot].info & TLB_KEYED)
+            clear_entry(&v->tlb[context][slot], slot);
+    }
+}
+
+void jit_flush_keyed(struct jit_vcpu *v)
+{
+    for (unsigned c = 0; c < JIT_CONTEXTS; c++) {
+        clear_keyed(v, c, &v->tlb_log[c][0]);
+        clear_keyed(v, c, &v->tlb_log[c][1]);
+    }
+}
+
 void jit_flush_all(struct jit_vcpu *v)
 {
     v->count.flushes++;
@@ -173,7 +193,7 @@ static void fill(struct jit_vcpu *v, unsigned context, uint64_t va, const struct
     e->read = rights & X86_R && !v->watching ? tag : empty_tag(slot);
     e->write = writable && may_fill_write(v, host_page) ? tag : empty_tag(slot);
     e->host = (uint64_t)host_page;
-    e->info = TLB_VALID | (page->global ? TLB_GLOBAL : 0);
+    e->info = TLB_VALID | (page->global ? TLB_GLOBAL : 0) | (page->keyed ? TLB_KEYED : 0);
     log_slot(&v->tlb_log[context][page->global], slot);
     jit_note_page_size(v, tag, page->page_bits);
     v->count.fills++;
@@ -219,7 +239,7 @@ static bool is_code(struct jit_vcpu *v, const uint8_t *host)
 
 static void check_canonical(struct jit_vcpu *v, uint64_t first, uint64_t last, bool stack)
 {
-    if ((int64_t)(first << 16) >> 16 != (int64_t)first || (int64_t)(last << 16) >> 16 != (int64_t)last)
+    if (!x86_is_canonical(&v->state, first) || !x86_is_canonical(&v->state, last))
         jit_raise(v, stack ? EX_SS : EX_GP, 0);
 }
 

@@ -31,7 +31,7 @@ struct tlb_entry {
     uint64_t info;  // TLB_*
 };
 enum { TLB_BITS = 12, TLB_ENTRIES = 1 << TLB_BITS };
-enum { TLB_VALID = 1, TLB_GLOBAL = 2 };
+enum { TLB_VALID = 1, TLB_GLOBAL = 2, TLB_KEYED = 4 };  // keyed: PKRU was looked at
 
 // Where an indirect jump goes: by the low 16 bits of the guest address.
 struct jump_entry {

@@ -34,8 +34,8 @@ static const struct word {
     // SGX, MPX, Intel PT; AVX-512: F, DQ, IFMA, PF, ER, CD, BW, VL
     [X86_7_EBX] = {7, 0, EBX, BIT(2) | BIT(14) | BIT(25) | BIT(16) | BIT(17) | BIT(21) | BIT(26) |
                               BIT(27) | BIT(28) | BIT(30) | BIT(31)},
-    // protection keys, shadow stacks, LA57, SGX_LC, supervisor keys, UMWAIT; AVX-512's parts
-    [X86_7_ECX] = {7, 0, ECX, BIT(3) | BIT(4) | BIT(7) | BIT(16) | BIT(30) | BIT(31) | BIT(5) |
+    // protection keys, shadow stacks, SGX_LC, supervisor keys, UMWAIT; AVX-512's parts
+    [X86_7_ECX] = {7, 0, ECX, BIT(3) | BIT(4) | BIT(7) | BIT(30) | BIT(31) | BIT(5) |
                               BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14)},
     // user interrupts, IBT, AMX; AVX-512's parts
     [X86_7_EDX] = {7, 0, EDX, BIT(5) | BIT(20) | BIT(22) | BIT(24) | BIT(25) | BIT(2) | BIT(3) |

@@ -255,6 +255,7 @@ static void add_all_supported(struct x86_model *m, const struct x86_support *sup
         for (unsigned bit = 0; bit < 32; bit++)
             if (support->words[word] >> bit & 1 && x86_feature_name(word, bit))
                 m->words[word] |= UINT32_C(1) << bit;
+    x86_features_remove(m, "la57");  // a level more to walk, for addresses that hardly anybody has
     if (unmitigated)
         x86_features_remove(m, "spec-ctrl ibpb stibp ssbd amd-stibp amd-ssbd virt-ssbd");
 }
@@ -374,6 +375,7 @@ static void finish(struct parse *p, const struct x86_support *support)
 {
     struct x86_model *m = p->model;
     raise_levels(p);
+    m->linear_bits = x86_has(m, X86_7_ECX, 16) ? 57 : 48;
     m->xcr0 = possible_xcr0(m) & support->xcr0;
     m->hypervisor = p->kvm && m->words[X86_40000001_EAX];
     if (!x86_has(m, X86_7_EDX, 29))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The page walk (SDM volume 3, 4.3 to 4.7). One loop serves the three formats, since they
+// The page walk (SDM volume 3, 4.3 to 4.7). One loop serves every format, since they
 // differ only in the width of an index, the size of an entry and the bits that must be zero.
 //
 // As on silicon, the accessed bit of an upper level is set as soon as the walk passes it; the leaf
@@ -21,7 +21,7 @@ enum {
 // What a PDPTE of PAE paging must not have (SDM table 4-8).
 #define PDPTE_RESERVED (BITS(X86_PHYSICAL_BITS, 63) | BITS(5, 8) | BITS(1, 2))
 
-enum format { FORMAT_32, FORMAT_PAE, FORMAT_LONG };
+enum format { FORMAT_32, FORMAT_PAE, FORMAT_LONG };  // FORMAT_LONG: 4 or 5 levels
 
 struct walk {
     const struct x86_state *state;
@@ -30,9 +30,10 @@ struct walk {
     uint64_t address;
     enum format format;
     enum x86_access access;
-    unsigned level;   // 4: PML4, 3: PDPT, 2: page directory, 1: page table
+    unsigned level;   // 5: PML5, 4: PML4, 3: PDPT, 2: page directory, 1: page table
     uint64_t table;   // where the table of this level lies
     uint64_t rights;  // PTE_W, PTE_U, and PTE_NX inverted: what every level grants
+    unsigned key;     // of the leaf, where page->keyed
 };
 
 enum step { STEP_DOWN, STEP_LEAF, STEP_ABSENT, STEP_RESERVED, STEP_DENIED, STEP_AGAIN };
@@ -93,7 +94,7 @@ static bool is_leaf(const struct walk *w, uint64_t entry)
 {
     if (w->level == 1)
         return true;
-    if (!(entry & PTE_PS) || w->level == 4)
+    if (!(entry & PTE_PS) || w->level >= 4)
         return false;
     if (w->level == 3)
         return w->format == FORMAT_LONG;
@@ -111,9 +112,26 @@ static uint64_t reserved_bits(const struct walk *w, bool leaf)
     uint64_t bits = w->format == FORMAT_PAE ? BITS(X86_PHYSICAL_BITS, 62) : BITS(X86_PHYSICAL_BITS, 51);
     if (!(w->state->efer & EFER_NXE))
         bits |= PTE_NX;
-    if (w->level == 4)
+    if (w->level >= 4 || (w->level == 3 && w->state->no_1g_pages))
         bits |= PTE_PS;
     return large ? bits | BITS(13, level_shift(w) - 1) : bits;
+}
+
+static void take_key(struct walk *w, uint64_t leaf)
+{
+    const struct x86_state *s = w->state;
+    w->page->keyed = s->cr4 & CR4_PKE && w->format == FORMAT_LONG && w->rights & PTE_U;
+    w->key = leaf >> 59 & 15;
+}
+
+// What PKRU forbids here (SDM 4.6.2): nothing to fetches, and writing to the supervisor only under WP.
+static uint8_t denied_by_key(const struct walk *w, bool user)
+{
+    enum { ACCESS_DISABLE = 1, WRITE_DISABLE = 2 };
+    unsigned bits = w->page->keyed ? w->state->pkru >> 2 * w->key : 0;
+    if (bits & ACCESS_DISABLE)
+        return X86_R | X86_W;
+    return bits & WRITE_DISABLE && (user || w->state->cr0 & CR0_WP) ? X86_W : 0;
 }
 
 // What user and supervisor may do, from the rights that all levels granted (SDM 4.6).
@@ -124,18 +142,24 @@ static void fill_rights(struct walk *w)
     uint8_t execute = w->rights & PTE_NX ? X86_X : 0;
     uint8_t read_write = X86_R | (writable || !(s->cr0 & CR0_WP) ? X86_W : 0);
 
-    w->page->user = user ? X86_R | (writable ? X86_W : 0) | execute : 0;
+    read_write &= ~denied_by_key(w, false);
+    w->page->user = user ? ((X86_R | (writable ? X86_W : 0)) & ~denied_by_key(w, true)) | execute : 0;
     if (user && s->cr4 & CR4_SMEP)
         execute = 0;
     w->page->supervisor_ac = read_write | execute;
     w->page->supervisor = user && s->cr4 & CR4_SMAP ? execute : read_write | execute;
 }
 
+static uint8_t needed(enum x86_access access)
+{
+    return access & X86_FETCH ? X86_X : access & X86_WRITE ? X86_W : X86_R;
+}
+
 static bool is_allowed(const struct walk *w)
 {
     if (w->access & X86_QUIET)
         return true;
-    uint8_t need = w->access & X86_FETCH ? X86_X : w->access & X86_WRITE ? X86_W : X86_R;
+    uint8_t need = needed(w->access);
     if (w->access & X86_USER)
         return w->page->user & need;
     bool ac = w->state->rflags & FL_AC && !(w->access & X86_IMPLICIT);
@@ -153,6 +177,7 @@ static enum step finish_leaf(struct walk *w, uint64_t entry)
 {
     struct x86_page *page = w->page;
     bool writes = w->access & X86_WRITE;
+    take_key(w, entry);
     fill_rights(w);
     if (!is_allowed(w))
         return STEP_DENIED;
@@ -194,9 +219,10 @@ static void start(struct walk *w)
         [FORMAT_LONG] = {BITS(12, X86_PHYSICAL_BITS - 1), 4},
     };
     w->table = w->state->cr3 & formats[w->format].root;
-    w->level = formats[w->format].levels;
+    w->level = formats[w->format].levels + (w->format == FORMAT_LONG && w->state->cr4 & CR4_LA57);
     w->rights = UINT64_MAX;
     w->page->depth = 0;
+    w->page->keyed = false;
 }
 
 // An entry that changes under the walk makes it begin again: what the old value led to may not
@@ -212,7 +238,8 @@ static enum step walk(struct walk *w)
     return result;
 }
 
-// SDM 4.7. The fetch bit exists only where fetches can be denied.
+// SDM 4.7. The fetch bit exists only where fetches can be denied. The key's bit tells of the key, whatever
+// else forbids the access.
 static uint32_t fault_code(const struct walk *w, enum step why)
 {
     const struct x86_state *s = w->state;
@@ -224,6 +251,8 @@ static uint32_t fault_code(const struct walk *w, enum step why)
         code |= PF_WRITE;
     if (w->access & X86_USER)
         code |= PF_USER;
+    if (denied_by_key(w, w->access & X86_USER) & needed(w->access))
+        code |= PF_PKEY;
     return w->access & X86_FETCH && fetch_bit ? code | PF_FETCH : code;
 }
 
@@ -233,6 +262,7 @@ static void map_unpaged(struct x86_page *page, gva_t address)
     page->page_bits = PAGE_BITS;
     page->user = page->supervisor = page->supervisor_ac = X86_R | X86_W | X86_X;
     page->dirty = page->global = true;
+    page->keyed = false;
     page->depth = 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Paging (SDM volume 3, chapter 4): 2-level, PAE and 4-level tables, 4K, 2M/4M and 1G pages, NX, WP,
-// SMEP, SMAP, protection keys not. The walk is the same for a TLB fill, a debugger and a dump.
+// Paging (SDM volume 3, chapter 4): 2-level, PAE, 4-level and 5-level tables, 4K, 2M/4M and 1G pages, NX,
+// WP, SMEP, SMAP, user pages' protection keys. The walk is the same for a TLB fill, a debugger and a dump.
 #pragma once
 
 #include <stdbool.h>
@@ -22,17 +22,18 @@ enum { X86_R = 1, X86_W = 2, X86_X = 4 };
 struct x86_page {
     gpa_t gpa;          // of the address that was asked for
     uint8_t page_bits;  // 12, 21, 22 or 30: the size that the tables gave
-    // What each privilege may do here under the current CR0, CR4 and EFER, whether or not A and D
+    // What each privilege may do here under the current CR0, CR4, EFER and PKRU, whether or not A and D
     // are set: X86_R, X86_W, X86_X. supervisor is with EFLAGS.AC clear (or an implicit access in
     // spite of AC), supervisor_ac with it set.
     uint8_t user, supervisor, supervisor_ac;
     bool dirty;         // D is set in the leaf (after the walk); true with paging off
     bool global;        // G with CR4.PGE; true with paging off
+    bool keyed;         // a user page under CR4.PKE: PKRU counts
     uint8_t depth;      // entries read, outermost first
     struct { gpa_t at; uint64_t value; } entry[5];  // for revalidation: what each holds now
 };
 
-// Translates address under state's CR0, CR3, CR4, EFER and EFLAGS.AC. Sets A, and D for a write, by
+// Translates address under state's CR0, CR3, CR4, EFER, PKRU and EFLAGS.AC. Sets A, and D for a write, by
 // compare-and-swap on the entry, in the order that the hardware does. Returns 0, or -1 with the
 // page-fault error code in *code (the caller sets CR2). With paging off it maps one to one. A non-
 // canonical address is the caller's to check. An entry outside RAM reads as all ones and its A bit

@@ -47,7 +47,7 @@ enum {
     CR4_SMAP = 1 << 21, CR4_PKE = 1 << 22,
 };
 enum { EFER_SCE = 1 << 0, EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
-enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4 };
+enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4, XCR0_PKRU = 512 };
 
 enum { EX_DE = 0, EX_DB = 1, EX_NMI = 2, EX_BP = 3, EX_OF = 4, EX_BR = 5, EX_UD = 6, EX_NM = 7,
        EX_DF = 8, EX_TS = 10, EX_NP = 11, EX_SS = 12, EX_GP = 13, EX_PF = 14, EX_MF = 16,
@@ -101,6 +101,7 @@ struct x86_state {
     uint64_t efer, xcr0, xss;
     uint32_t pkru;
     uint8_t cpl;  // the current privilege level (SS.DPL)
+    bool no_1g_pages;  // of the model, for the page walk: set by the engine, neither reset nor saved
 
     // Model-specific registers (msr.h).
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
@@ -127,9 +128,17 @@ struct x86_state {
     struct x86_apic apic;
 
     // x87, SSE and AVX registers: the standard XSAVE layout (SDM volume 1, 13.4), components of
-    // xcr0's possible bits at the offsets that CPUID leaf 0xD reports.
+    // xcr0's possible bits at the offsets that CPUID leaf 0xD reports. PKRU is above.
     _Alignas(64) uint8_t xsave[X86_XSAVE_BYTES];
 };
+
+// Linear addresses are sign-extended from 57 bits where CR4.LA57 is set, else from 48 (SDM volume 3, 4.5;
+// it counts in long mode only, but canonicality does as well).
+static inline bool x86_is_canonical(const struct x86_state *s, uint64_t address)
+{
+    unsigned unused = s->cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
+    return (uint64_t)((int64_t)(address << unused) >> unused) == address;
+}
 
 // Reset (SDM 10.1.1 "Processor State After Reset"). init: an INIT, which keeps the FPU, MTRRs,
 // the TSC and the machine-check banks. The BSP runs at 0xfffffff0, others wait for SIPI. index is
