@@ -57,6 +57,7 @@ check check-quick check-long:
 fuzz: install-deps-build install-deps-test fuzzers
 	@tools/run-fuzz --seconds $(FUZZ_SECONDS) --keep
 bench: install-deps-build install-deps-demo install-deps-bench release
+	@ninja -C build bench/rows/rows
 	@tools/bench
 
 clean:

@@ -5,7 +5,7 @@ import os, pathlib, statistics, subprocess, sys, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 KONUK = ROOT / "build" / "bin" / "qemu-system-x86_64"
-RIVAL = "/usr/bin/qemu-system-x86_64"
+RIVAL = os.environ.get("RIVAL") or "/usr/bin/qemu-system-x86_64"
 SIDES = {"konuk": KONUK, "qemu": RIVAL}
 
 
