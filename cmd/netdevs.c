@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/module.h"
 #include "cmd/io_threads.h"
 #include "guest/mem/mem.h"
-#include "guest/net/user.h"
+#include "guest/net/user_module.h"
 
 static struct netdev netdevs[OPTIONS_NETDEVS];
 static unsigned count;
+static const struct net_user_module *user;  // null: nothing needed it yet
 
 struct netdev *netdevs_each(unsigned index)
 {
@@ -117,11 +119,13 @@ static struct net *open_user(struct netdev *n, struct err *err)
     int rc = keyvals_bool(kv, "restrict", &config.restricted, err);
     if (rc == 0)
         rc = keyvals_number(kv, "ipv6-prefixlen", &prefix_length, err);
-    if (rc < 0)
+    if (rc == 0 && !user)
+        user = module_load(NET_USER_MODULE, err);
+    if (rc < 0 || !user)
         return NULL;
     config.ipv6_prefix_length = prefix_length < INT64_MAX ? (int64_t)prefix_length : INT64_MAX;
     mem_thread_offline();
-    struct net *net = net_user_open(&config, n->option->id, n->thread, err);
+    struct net *net = user->open(&config, n->option->id, n->thread, err);
     mem_thread_online();
     return net;
 }
@@ -150,7 +154,7 @@ int netdevs_open(struct options *o, struct err *err)
 int netdevs_add_forward(struct net *net, const char *rule, struct err *err)
 {
     mem_thread_offline();
-    int rc = net_user_add_hostfwd(net, rule, err);
+    int rc = user->add_hostfwd(net, rule, err);
     mem_thread_online();
     return rc;
 }
@@ -158,7 +162,7 @@ int netdevs_add_forward(struct net *net, const char *rule, struct err *err)
 int netdevs_remove_forward(struct net *net, const char *rule, struct err *err)
 {
     mem_thread_offline();
-    int rc = net_user_remove_hostfwd(net, rule, err);
+    int rc = user->remove_hostfwd(net, rule, err);
     mem_thread_online();
     return rc;
 }
@@ -166,7 +170,7 @@ int netdevs_remove_forward(struct net *net, const char *rule, struct err *err)
 char *netdevs_connections(struct net *net)
 {
     mem_thread_offline();
-    char *text = net_user_connections(net);
+    char *text = user->connections(net);
     mem_thread_online();
     return text;
 }
