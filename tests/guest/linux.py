@@ -5,7 +5,7 @@ import json, os, pathlib, re, socket, subprocess, sys, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "system"))
-from guests import OURS, STOCK, Count, run  # noqa: F401 (the tests have them from here)
+from guests import OURS, STOCK, Count, own_mounts, run  # noqa: F401 (the tests have them from here)
 
 SECONDS = 180
 HERE = ROOT / "tests" / "guest"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the tests of the command line and of QMP share: both programs, and a guest of a few bytes."""
-import pathlib, shutil, struct, subprocess
+import os, pathlib, shutil, struct, subprocess, sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OURS = str(ROOT / "build" / "bin" / "qemu-system-x86_64")
@@ -42,6 +42,17 @@ def run(program, arguments, seconds=20, text=None):
         process.kill()
         out, err = process.communicate()
         return None, out.decode(errors="replace"), err.decode(errors="replace")
+
+
+def own_mounts():
+    """Starts the test again in a mount namespace of its own, where it may mount. There, returns."""
+    if "KONUK_OWN_MOUNTS" in os.environ:
+        # Fails in a chroot, whose / is no mount.
+        subprocess.run(["mount", "--make-rprivate", "/"], stderr=subprocess.DEVNULL)
+        return
+    how = ["--mount"] if os.getuid() == 0 else ["--map-root-user", "--mount"]
+    os.environ["KONUK_OWN_MOUNTS"] = "1"
+    os.execvp("unshare", ["unshare", *how, "--propagation", "unchanged", sys.executable, *sys.argv])
 
 
 class Count:
