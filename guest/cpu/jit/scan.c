@@ -44,6 +44,20 @@ static bool segments_allow(const struct insn *in, uint32_t mode)
     return mode & MODE_FLAT && in->segment != X86_FS && in->segment != X86_GS;
 }
 
+// Where 66 says the size of an operand, so that it can be turned for 16-bit code (copy.c).
+static bool is_sized_by_prefix(const struct insn *in)
+{
+    switch (in->mnemonic) {
+    case ZYDIS_MNEMONIC_LFENCE:
+    case ZYDIS_MNEMONIC_MFENCE:
+    case ZYDIS_MNEMONIC_SFENCE:
+    case ZYDIS_MNEMONIC_MOVNTI:
+    case ZYDIS_MNEMONIC_ADCX:
+    case ZYDIS_MNEMONIC_ADOX: return false;
+    default: return !in->vectors && !in->vex;
+    }
+}
+
 static bool form_is_made_outside_64(const struct insn *in, uint32_t mode)
 {
     bool wide = (mode & MODE_CODE) == INSN_32;
@@ -56,7 +70,7 @@ static bool form_is_made_outside_64(const struct insn *in, uint32_t mode)
     case INSN_COPY_MASKED: return wide;
     case INSN_COPY:
         // 82 is an alias of 80 that 64-bit mode lacks. What a prefix means for vectors differs.
-        return in->bytes[in->opcode_at] != 0x82 && (wide || (!in->vectors && !in->vex));
+        return in->bytes[in->opcode_at] != 0x82 && (wide || is_sized_by_prefix(in));
     case INSN_JMP:
     case INSN_JCC: return in->operand_bytes == natural;
     case INSN_PUSH: return in->operand_bytes == natural && in->op[0].kind != INSN_MEM;
