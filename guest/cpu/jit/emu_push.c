@@ -135,8 +135,10 @@ void emu_enter(struct emu *e)
     if (level)
         push_frames(e, &stack, level, size);
     emu_stack_skip(&stack, -(int64_t)(e->i->imm & 0xffff));
-    // The new top must be writable (SDM volume 2, "ENTER").
-    emu_stack_room(e, &stack, 1, 1);
+    // The new top must be writable: what it points at, not what is below (SDM volume 2, "ENTER").
+    struct emu_stack above = stack;
+    emu_stack_skip(&above, 1);
+    emu_stack_room(e, &above, 1, 1);
     emu_set_reg(e->s, X86_RBP, frame, size);
     emu_stack_use(e, &stack);
 }
