@@ -37,11 +37,11 @@ static void differ_bytes(struct report *r, const char *what, unsigned index, con
 }
 
 // SDM volume 1, 13.6: what XRSTOR makes of a component whose bit in XSTATE_BV is clear.
-static void expand_xsave(const struct registers *registers, uint8_t *area)
+void expand_xsave(const uint8_t xsave[XSAVE_USED_BYTES], uint8_t area[XSAVE_USED_BYTES])
 {
     enum { FCW_AT = 0, XMM_AT = 160, ST_AT = 32, MXCSR_AT = 24 };
     uint64_t present;
-    memcpy(area, registers->xsave, XSAVE_USED_BYTES);
+    memcpy(area, xsave, XSAVE_USED_BYTES);
     memcpy(&present, area + XSAVE_HEADER_AT, sizeof present);
     if (!(present & XCR0_X87)) {
         memset(area, 0, MXCSR_AT);
@@ -141,8 +141,8 @@ static void compare(struct report *r, const struct outcome *host, const struct o
     uint64_t flags = (FL_ARITH | FL_DF | FL_AC | FL_TF | FL_RF) & ~how->undefined_flags;
     if (how->dead_flags_may_differ && host->vector != EX_BP)
         flags &= ~(uint64_t)FL_ARITH;
-    expand_xsave(&host->registers, host_area);
-    expand_xsave(&guest->registers, guest_area);
+    expand_xsave(host->registers.xsave, host_area);
+    expand_xsave(guest->registers.xsave, guest_area);
     differ(r, "vector", host->vector, guest->vector);
     differ(r, "error code", error_code_of(host, how), error_code_of(guest, how));
     differ(r, "cr2", fault_address(host, how), fault_address(guest, how));

@@ -14,6 +14,8 @@ struct comparison {
     bool user_bit_differs;       // the engine ran at level 0, the host can't
 };
 
+// The area with every component there, as XRSTOR would make it.
+void expand_xsave(const uint8_t xsave[XSAVE_USED_BYTES], uint8_t area[XSAVE_USED_BYTES]);
 bool outcomes_equal(const struct outcome *host, const struct outcome *guest, const struct comparison *how);
 // Prints each difference, one a line.
 void outcomes_print(const struct outcome *host, const struct outcome *guest, const struct comparison *how);

@@ -7,19 +7,21 @@
 
 #include "base/clock.h"
 #include "guest/cpu/jit/engine.h"
+#include "guest/cpu/jit/vcpu.h"
 #include "guest/mem/mem.h"
 
 // Guest-physical memory. What the kernel would have is mapped at KERNEL too, for level 0.
 enum {
     GDT_AT = 0x1000, IDT_AT = 0x2000, TSS_AT = 0x3000, STUBS_AT = 0x4000, STACK_AT = 0x5000,
     TABLES_AT = 0x10000, TABLES_END = 0x40000, DATA_AT = 0x40000, CODE_AT = 0x200000,
-    GUEST_RAM_BYTES = 16 << 20,
+    INTERRUPT_STACK_AT = 0x7000, GUEST_RAM_BYTES = 16 << 20,
 };
 #define KERNEL UINT64_C(0xffff800000000000)
 enum { KERNEL_CS = 0x10, KERNEL_SS = 0x18, USER_SS = 0x2b, USER_CS = 0x33, TSS_SELECTOR = 0x40 };
 enum { PTE_P = 1, PTE_W = 2, PTE_U = 4 };
 #define PTE_NX BIT(63)
-enum { VECTORS = 256, STUB_BYTES = 8 };
+enum { VECTORS = 256, STUB_BYTES = 8, INTERRUPT_VECTOR = 0x40 };
+enum { RUN_LIMIT_NS = 20000 };  // of a counted guest, which is as many instructions
 
 struct guest {
     struct guest_options options;
@@ -33,6 +35,11 @@ struct guest {
     uint64_t tables_end, code_next;
     uint64_t *window_ptes[IMAGE_PAGES], *alias_ptes[CODE_PAGES];
     int vector;               // that a stub told; -1: none yet
+
+    struct interruption *interruption;  // of this run; null: none
+    bool interrupt_waits;
+    struct clock_timer interrupt, limit;
+    uint64_t began_ns, ended_ns;
 
     pthread_t watchdog;
     pthread_mutex_t lock;     // what the watchdog looks at
@@ -90,6 +97,8 @@ static void make_gdt(struct guest *g)
     gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
     uint64_t ist = KERNEL + STACK_AT + PAGE_BYTES;
     memcpy(g->ram.host + TSS_AT + 0x24, &ist, 8);  // IST1
+    ist = KERNEL + INTERRUPT_STACK_AT + PAGE_BYTES;
+    memcpy(g->ram.host + TSS_AT + 0x2c, &ist, 8);  // IST2
 }
 
 // out vector, al; hlt. Gates of level 3 so that int3 works, all on IST1.
@@ -102,6 +111,9 @@ static void make_gates(struct guest *g)
         gate[0] = (stub & 0xffff) | KERNEL_CS << 16 | UINT64_C(0xee01) << 32 | (stub >> 16 & 0xffff) << 48;
         gate[1] = stub >> 32;
     }
+    static const uint8_t handler[HANDLER_INSTRUCTIONS * 2] = {0xe6, INTERRUPT_VECTOR, 0x48, 0xcf};  // out; iretq
+    memcpy(g->ram.host + STUBS_AT + INTERRUPT_VECTOR * STUB_BYTES, handler, sizeof handler);
+    table_at(g, IDT_AT)[2 * INTERRUPT_VECTOR] += UINT64_C(1) << 32;  // IST2
 }
 
 static struct x86_segment segment(const struct guest *g, uint16_t selector, uint16_t attr)
@@ -131,12 +143,52 @@ static void prepare_state(struct guest *g)
     s->seg[X86_GS].base = GS_BASE;
 }
 
+// What an exception or interrupt pushed, but for an error code: RIP, CS, RFLAGS, RSP, SS.
+static void read_frame(struct guest *g, uint64_t stack, struct registers *r)
+{
+    const uint64_t *top = (const uint64_t *)(g->ram.host + stack + PAGE_BYTES);
+    r->rip = top[-5];
+    r->rflags = top[-3];
+    r->gpr[X86_RSP] = top[-2];
+}
+
+static void read_registers(const struct guest *g, struct registers *r)
+{
+    memcpy(r->gpr, g->vcpu->state->gpr, sizeof r->gpr);
+    memcpy(r->xsave, g->vcpu->state->xsave, XSAVE_USED_BYTES);
+}
+
+static uint64_t page_gpa(const struct guest *g, unsigned page)
+{
+    return page < CODE_PAGES ? g->code_next + page * PAGE_BYTES : DATA_AT + page * PAGE_BYTES;
+}
+
+static void read_image(struct guest *g, uint8_t *image)
+{
+    for (unsigned page = 0; page < IMAGE_PAGES; page++)
+        memcpy(image + page * PAGE_BYTES, g->ram.host + page_gpa(g, page), PAGE_BYTES);
+}
+
+static void note_interruption(struct guest *g)
+{
+    struct outcome *at = &g->interruption->at;
+    g->interruption->came = true;
+    read_registers(g, &at->registers);
+    read_frame(g, INTERRUPT_STACK_AT, &at->registers);
+    read_image(g, at->image);
+}
+
 // A stub speaks: its port's number is the vector.
 static void vector_write(void *opaque, uint64_t offset, uint64_t value, unsigned size_bytes)
 {
     (void)value, (void)size_bytes;
     struct guest *g = opaque;
+    if (offset == INTERRUPT_VECTOR && g->interruption) {
+        note_interruption(g);
+        return;
+    }
     g->vector = offset;
+    g->ended_ns = clock_now_ns(g->clock);
     g->vcpu->ops->kick(g->vcpu);
 }
 
@@ -148,7 +200,33 @@ static uint64_t vector_read(void *opaque, uint64_t offset, unsigned size_bytes)
 
 static const struct mem_ops vector_ops = {vector_read, vector_write};
 
-static int no_interrupt(void *opaque) { (void)opaque; return 0xff; }
+static void set_interrupt(struct guest *g, bool waits)
+{
+    g->interrupt_waits = waits;
+    g->engine->ops->pic_intr(g->engine, waits);
+}
+
+static int acknowledge(void *opaque)
+{
+    struct guest *g = opaque;
+    if (!g->interrupt_waits)
+        return -1;
+    set_interrupt(g, false);
+    return INTERRUPT_VECTOR;
+}
+
+static void interrupt_now(struct clock_timer *timer)
+{
+    set_interrupt((struct guest *)((char *)timer - offsetof(struct guest, interrupt)), true);
+}
+
+static void too_many(struct clock_timer *timer)
+{
+    struct guest *g = (struct guest *)((char *)timer - offsetof(struct guest, limit));
+    g->too_late = true;
+    g->vcpu->ops->kick(g->vcpu);
+}
+
 static void ignore_eoi(void *opaque, uint8_t vector) { (void)opaque, (void)vector; }
 
 static void stop_engine(struct guest *g)
@@ -165,8 +243,8 @@ static int start_engine(struct guest *g, struct err *err)
 {
     struct engine_config config = {
         .memory = g->memory, .ports = g->ports, .ram = &g->ram, .clock = g->clock, .model = &g->model,
-        .vcpus = 1, .pic_acknowledge = no_interrupt, .eoi = ignore_eoi, .opaque = g,
-        .one_instruction_blocks = g->options.one_instruction_blocks,
+        .vcpus = 1, .pic_acknowledge = acknowledge, .eoi = ignore_eoi, .opaque = g,
+        .one_instruction_blocks = g->options.one_instruction_blocks, .count.on = g->options.counted,
     };
     pthread_mutex_lock(&g->lock);
     stop_engine(g);
@@ -213,7 +291,10 @@ static int make_machine(struct guest *g, struct err *err)
         return code;
     g->memory = mem_create(UINT64_C(1) << 46);
     g->ports = mem_create(1 << 16);
-    g->clock = clock_create_manual();
+    g->clock = g->options.counted ? clock_create_counted(err) : clock_create_manual();
+    clock_resume(g->clock);
+    clock_timer_init(&g->interrupt, g->clock, interrupt_now);
+    clock_timer_init(&g->limit, g->clock, too_many);
     code = mem_add_ram(g->memory, GPA(0), &g->ram, 0, GUEST_RAM_BYTES, false, err);
     if (code == 0)
         code = mem_add_io(g->ports, GPA(0), VECTORS, &vector_ops, g, "vector", err);
@@ -248,11 +329,6 @@ void guest_destroy(struct guest *guest)
     ram_close(&guest->ram);
     free(guest->start);
     free(guest);
-}
-
-static uint64_t page_gpa(const struct guest *g, unsigned page)
-{
-    return page < CODE_PAGES ? g->code_next + page * PAGE_BYTES : DATA_AT + page * PAGE_BYTES;
 }
 
 static void place_image(struct guest *g, const uint8_t *image)
@@ -293,6 +369,7 @@ static void run_to_stub(struct guest *g)
     enum vcpu_exit why = VCPU_EXIT_KICKED;
     g->vector = -1;
     g->too_late = false;
+    jit_vcpu_of(g->vcpu)->thread_ready = false;  // there may be another guest on this thread
     set_running(g, true);
     while (g->vector < 0 && why == VCPU_EXIT_KICKED && !g->too_late) {
         why = g->vcpu->ops->run(g->vcpu);
@@ -307,21 +384,12 @@ static bool has_error_code(unsigned vector)
     return vector == EX_DF || (vector >= EX_TS && vector <= EX_PF) || vector == EX_AC;
 }
 
-// What the exception pushed: an error code, perhaps, RIP, CS, RFLAGS, RSP, SS.
-static void read_frame(struct guest *g, struct outcome *o)
+static void read_exception(struct guest *g, struct outcome *o)
 {
     const uint64_t *top = (const uint64_t *)(g->ram.host + STACK_AT + PAGE_BYTES);
-    o->registers.rip = top[-5];
-    o->registers.rflags = top[-3];
-    o->registers.gpr[X86_RSP] = top[-2];
+    read_frame(g, STACK_AT, &o->registers);
     o->error_code = has_error_code(o->vector) ? top[-6] : 0;
     o->cr2 = o->vector == EX_PF ? g->vcpu->state->cr2 : 0;
-}
-
-static void read_image(struct guest *g, uint8_t *image)
-{
-    for (unsigned page = 0; page < IMAGE_PAGES; page++)
-        memcpy(image + page * PAGE_BYTES, g->ram.host + page_gpa(g, page), PAGE_BYTES);
 }
 
 void guest_run(struct guest *guest, const struct program *program, const uint8_t image[IMAGE_BYTES],
@@ -334,10 +402,29 @@ void guest_run(struct guest *guest, const struct program *program, const uint8_t
     run_to_stub(guest);
     *outcome = (struct outcome){.vector = guest->vector >= 0 ? guest->vector
                                           : guest->too_late  ? OUTCOME_TIMEOUT : OUTCOME_DIED};
-    memcpy(outcome->registers.gpr, guest->vcpu->state->gpr, sizeof outcome->registers.gpr);
-    memcpy(outcome->registers.xsave, guest->vcpu->state->xsave, XSAVE_USED_BYTES);
+    read_registers(guest, &outcome->registers);
     if (guest->vector >= 0)
-        read_frame(guest, outcome);
+        read_exception(guest, outcome);
     read_image(guest, outcome->image);
     guest->code_next += CODE_PAGES * PAGE_BYTES;
+}
+
+void guest_run_interrupted(struct guest *g, const struct program *program, const uint8_t image[IMAGE_BYTES],
+                           struct outcome *outcome, struct interruption *interruption)
+{
+    g->interruption = interruption;
+    interruption->came = false;
+    g->began_ns = clock_now_ns(g->clock);
+    clock_timer_arm(&g->interrupt, g->began_ns + interruption->after);
+    clock_timer_arm(&g->limit, g->began_ns + RUN_LIMIT_NS);
+    guest_run(g, program, image, outcome);
+    clock_timer_cancel(&g->interrupt);
+    clock_timer_cancel(&g->limit);
+    set_interrupt(g, false);
+    g->interruption = NULL;
+}
+
+uint64_t guest_executed(const struct guest *g)
+{
+    return g->ended_ns - g->began_ns;
 }
