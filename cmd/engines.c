@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "cmd/report.h"
 #include "guest/cpu/jit/engine.h"
 #include "guest/cpu/kvm/engine.h"
@@ -39,10 +40,10 @@ static bool cpu_runs_guests(void)
     return found;
 }
 
-static const struct option_accel *by_default(void)
+static const struct option_accel *by_default(const struct options *o)
 {
     static const struct option_accel kvm = {.name = "kvm"}, jit = {.name = "jit"};
-    return engines_have_kvm() && cpu_runs_guests() ? &kvm : &jit;
+    return !o->count.on && engines_have_kvm() && cpu_runs_guests() ? &kvm : &jit;
 }
 
 static const struct known_engine *find(const char *name)
@@ -63,6 +64,26 @@ static int make_model(struct x86_model *model, const struct options *o,
     return rc;
 }
 
+static bool may_count(const struct option_accel *accel, const struct options *o, struct err *err)
+{
+    if (o->count.on && strcmp(accel->name, "jit"))
+        err_set(err, -EINVAL, "-icount is not allowed with hardware virtualization");
+    else if (o->count.on && o->vcpus > 1)
+        err_set(err, -ENOTSUP, "-icount: more than one vCPU is not supported yet");
+    else
+        return true;
+    return false;
+}
+
+// What would make each run another: random numbers of the host, and its date by kvmclock.
+static void leave_chance_out(struct x86_model *model)
+{
+    enum { RDRAND = 30, RDSEED = 18, KVMCLOCK_OLD = 0, KVMCLOCK = 3 };
+    model->words[X86_1_ECX] &= ~BIT(RDRAND);
+    model->words[X86_7_EBX] &= ~BIT(RDSEED);
+    model->words[X86_40000001_EAX] &= ~(BIT(KVMCLOCK_OLD) | BIT(KVMCLOCK));
+}
+
 // *fatal: what failed is no matter of this engine, and the next would fail with it too.
 static struct engine *try_one(const struct option_accel *accel, const struct options *o,
                               struct engine_config *config, bool *fatal, struct err *err)
@@ -72,10 +93,12 @@ static struct engine *try_one(const struct option_accel *accel, const struct opt
     const struct x86_support *support = engine->support(err);
     if (!support)
         return NULL;
-    if (make_model(&model, o, support, err) < 0) {
+    if (make_model(&model, o, support, err) < 0 || !may_count(accel, o, err)) {
         *fatal = true;
         return NULL;
     }
+    if (o->count.on)
+        leave_chance_out(&model);
     config->model = &model;
     config->one_instruction_blocks = accel->one_instruction_blocks;
     config->code_cache_bytes = accel->cache_bytes;
@@ -99,7 +122,7 @@ struct engine *engines_create(struct engine_config *config, void *opaque, struct
     unsigned count = o->accels ? o->accels : 1;
     for (unsigned i = 0; i < count; i++) {
         bool fatal = false;
-        const struct option_accel *accel = o->accels ? &o->accel[i] : by_default();
+        const struct option_accel *accel = o->accels ? &o->accel[i] : by_default(o);
         struct engine *engine = try_one(accel, o, config, &fatal, err);
         if (engine && i)
             report("falling back to %s", strcmp(accel->name, "jit") ? accel->name : "tcg");

@@ -156,6 +156,8 @@ static int open_kernel(struct err *err)
     if (!options.kernel)
         return 0;
     boot = boot_open(options.kernel, options.initrd, options.append, NULL, &why);
+    if (boot && options.count.on)
+        boot_repeat(boot);
     if (boot)
         return 0;
     report_as("qemu", why.text);
@@ -177,8 +179,9 @@ static int configure(struct q35_config *config, struct err *err)
     };
     *config = (struct q35_config){
         .name = options.machine, .ram_bytes = options.ram_bytes, .vcpus = options.vcpus,
-        .cores = options.cores, .threads = options.threads, .hpet = options.hpet, .i8042 = options.i8042,
-        .rtc_start_s = rtc_start(), .rtc_host_ns = rtc_follows[options.rtc_clock],
+        .cores = options.cores, .threads = options.threads, .count = options.count, .hpet = options.hpet,
+        .i8042 = options.i8042, .rtc_start_s = rtc_start(),
+        .rtc_host_ns = options.count.on ? NULL : rtc_follows[options.rtc_clock],
         .create_engine = engines_create, .opaque = &options,
         .vm = {.reboot_ends = options.reboot == REBOOT_SHUTDOWN,
                .shutdown_pauses = options.shutdown == SHUTDOWN_PAUSE,

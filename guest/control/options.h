@@ -15,6 +15,7 @@
 #include "guest/block/block.h"
 #include "guest/control/device_types.h"
 #include "guest/control/keyval.h"
+#include "guest/cpu/vcpu.h"
 
 enum {
     OPTIONS_SERIALS = 4, OPTIONS_CHARDEVS = 32, OPTIONS_MONITORS = 16, OPTIONS_ACCELS = 8,
@@ -114,6 +115,7 @@ struct options {
     char *cpu;  // null: the engine's default
     struct option_accel accel[OPTIONS_ACCELS];
     unsigned accels;
+    struct engine_count count;  // -icount
     unsigned vcpus, sockets, cores, threads;  // per machine, per socket (all dies), per core
     uint64_t ram_bytes;
 
@@ -216,6 +218,8 @@ option_fn option_boot, option_rtc, option_smbios, option_fw_cfg, option_vga;
 
 // options_machine.c
 option_fn option_machine, option_cpu, option_smp, option_memory, option_accelerator, option_kvm;
+// options_icount.c
+option_fn option_icount;
 // options_chr.c
 option_fn option_chardev, option_serial, option_monitor, option_qmp, option_qmp_pretty, option_mon;
 int options_default_devices(struct options *options, struct err *err);

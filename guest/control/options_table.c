@@ -27,6 +27,9 @@ static const struct option supported[] = {
      "-accel name[,prop=value...]\nwhat runs the vCPUs: jit (tcg means the same) or kvm; may be repeated;\n"
      "default: kvm where the CPU has it, else jit\ntb-size=n  translated code, in MiB\nstats=on  print counters at the end\n"
      "one-insn-per-tb=on  the slow reference mode"},
+    {"icount", ARG, option_icount,
+     "-icount [shift=]n[,sleep=on|off]\nguest time by the instructions executed, 2^n ns each (0 to 10), with the\n"
+     "software engine and one vCPU: the same start has the same course\nsleep=off  an idle guest's time passes at once"},
     {"enable-kvm", NO_ARG, option_kvm, "-enable-kvm\nthe same as -accel kvm"},
     {"smp", ARG, option_smp,
      "-smp [cpus=]n[,sockets=n][,dies=n][,cores=n][,threads=n][,maxcpus=n]\nhow many vCPUs, and "
@@ -103,7 +106,7 @@ static const char *const known_with_argument[] = {
     "hda", "hdb", "hdc", "hdd", "cdrom", "mtdblock", "sd", "pflash", "fsdev",
     "virtfs", "iscsi", "usbdevice", "spice", "rotate", "vnc", "acpitable",
     "tpmdev", "bios", "dtb", "compat", "debugcon", "overcommit", "dfilter", "seed", "L",
-    "xen-domid", "loadvm", "option-rom", "icount", "watchdog-action", "chroot", "runas", "sandbox",
+    "xen-domid", "loadvm", "option-rom", "watchdog-action", "chroot", "runas", "sandbox",
     "readconfig", "trace", "plugin", "dump-vmstate", "qtest", "qtest-log", "prom-env",
 };
 static const char *const known_alone[] = {

@@ -119,6 +119,11 @@ void boot_close(struct boot *b)
     free(b);
 }
 
+void boot_repeat(struct boot *b)
+{
+    b->repeats = true;
+}
+
 // As high as it may be, so that it is out of the way of a kernel that unpacks itself.
 static int place_initrd(struct boot *b, const struct memory_map *map, struct err *err)
 {

@@ -30,6 +30,8 @@ struct boot;
 struct boot *boot_open(const char *kernel, const char *initrd, const char *cmdline, int *code,
                        struct err *err);
 void boot_close(struct boot *boot);  // null is fine
+// For a guest whose every start is to be the same: its kernel's seed of random numbers is, too.
+void boot_repeat(struct boot *boot);
 
 // Puts the kernel, its initrd, command line and parameters into RAM. map is what the kernel is
 // told; rsdp is 0 where there are no tables. -ENOMEM: too little RAM; -EIO: a file changed.

@@ -42,6 +42,7 @@ struct boot {
     char *kernel_path, *initrd_path, *cmdline;  // the last two may be null
     struct kernel_file kernel, initrd;
     const struct boot_format *format;
+    bool repeats;  // boot_repeat
 
     // What the format found in the file when it was opened.
     enum boot_entry entry;

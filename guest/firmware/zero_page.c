@@ -32,14 +32,15 @@ static void fill_initrd(uint8_t *page, const struct boot *b)
 }
 
 // A seed for the kernel's random numbers, fresh at each start, so that a guest without RDRAND does
-// not wait for entropy (Linux, setup_data of type SETUP_RNG_SEED). If the host has none, it waits.
-static int write_seed(struct mem *memory, uint64_t *setup_data)
+// not wait for entropy (Linux, setup_data of type SETUP_RNG_SEED). If the host has none, it waits. A boot that
+// repeats has zeros.
+static int write_seed(const struct boot *b, struct mem *memory, uint64_t *setup_data)
 {
     uint8_t node[16 + SEED_BYTES] = {0};
     put32(node + 8, SETUP_RNG_SEED);
     put32(node + 12, SEED_BYTES);
     *setup_data = 0;
-    if (getrandom(node + 16, SEED_BYTES, GRND_NONBLOCK) != SEED_BYTES)
+    if (!b->repeats && getrandom(node + 16, SEED_BYTES, GRND_NONBLOCK) != SEED_BYTES)
         return 0;
     *setup_data = BOOT_SEED;
     return mem_dma_write(memory, GPA(BOOT_SEED), node, sizeof node);
@@ -50,7 +51,7 @@ int zero_page_write(const struct boot *b, struct mem *memory, const struct memor
 {
     uint8_t page[ZP_BYTES] = {0};
     uint64_t seed;
-    int code = write_seed(memory, &seed);
+    int code = write_seed(b, memory, &seed);
     if (code)
         return code;
     memcpy(page + SETUP_HEADER, b->header + SETUP_HEADER, SETUP_HEADER_END - SETUP_HEADER);

@@ -30,12 +30,13 @@ static void end_of_interrupt(void *opaque, uint8_t vector)
 
 static int create_engine(struct q35 *q, struct err *err)
 {
-    q->clock = clock_create(err);
+    q->clock = q->config.count.on ? clock_create_counted(err) : clock_create(err);
     if (!q->clock)
         return -ENOMEM;
     struct engine_config config = {
         .memory = q->memory, .ports = q->ports, .ram = &q->ram, .clock = q->clock,
-        .vcpus = q->config.vcpus, .pic_acknowledge = acknowledge, .eoi = end_of_interrupt, .opaque = q,
+        .vcpus = q->config.vcpus, .count = q->config.count, .pic_acknowledge = acknowledge,
+        .eoi = end_of_interrupt, .opaque = q,
     };
     q->engine = q->config.create_engine(&config, q->config.opaque, err);
     return q->engine ? 0 : -ENODEV;

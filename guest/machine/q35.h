@@ -42,6 +42,7 @@ struct q35_config {
     uint64_t ram_bytes;
     unsigned vcpus;
     unsigned cores, threads;  // of a socket, of a core; 0: each vCPU is a socket
+    struct engine_count count;    // guest time by the instructions executed
     bool hpet, i8042;
     int64_t rtc_start_s;
     int64_t (*rtc_host_ns)(void);  // what the RTC follows; null: the guest's own clock (rtc.h)

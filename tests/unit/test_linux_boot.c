@@ -303,7 +303,7 @@ static void fields_past_the_headers_end_are_zero(void **state)
     assert_int_equal(get64(zero_page(b) + HDR_PREF_ADDRESS), 16 * MIB);
 }
 
-static void each_start_has_another_seed(void **state)
+static void each_start_has_another_seed_but_one_that_repeats(void **state)
 {
     struct bench *b = *state;
     uint8_t first[48];
@@ -315,6 +315,11 @@ static void each_start_has_another_seed(void **state)
     assert_int_equal(get32(first + 12), 32);
     assert_int_equal(boot_load(b->boot, b->memory, &b->map, GPA(0), &b->err), 0);
     assert_memory_not_equal(first + 16, at(b, gpa) + 16, 32);
+    boot_repeat(b->boot);
+    for (unsigned times = 0; times < 2; times++) {
+        assert_int_equal(boot_load(b->boot, b->memory, &b->map, GPA(0), &b->err), 0);
+        assert_memory_equal((const uint8_t[32]){0}, at(b, gpa) + 16, 32);
+    }
 }
 
 static void the_e820_map_has_ram_and_what_is_reserved(void **state)
@@ -488,7 +493,7 @@ int main(void)
         TEST(a_command_line_has_the_kernels_limit),
         TEST(the_zero_page_says_who_loaded_it),
         TEST(fields_past_the_headers_end_are_zero),
-        TEST(each_start_has_another_seed),
+        TEST(each_start_has_another_seed_but_one_that_repeats),
         TEST(the_e820_map_has_ram_and_what_is_reserved),
         TEST(a_reset_loads_the_same_again),
         TEST(a_file_that_shrank_since_is_told),

@@ -107,6 +107,20 @@ static void accelerators_keep_their_order(void **state)
     assert_true(o.accel[0].statistics && o.accel[0].one_instruction_blocks);
 }
 
+static void instructions_are_counted_if_a_shift_is_given(void **state)
+{
+    (void)state;
+    assert_null(parse("-icount|shift=3,sleep=off"));
+    assert_true(o.count.on && o.count.shift == 3 && !o.count.sleeps);
+    assert_null(parse("-icount|0xa"));
+    assert_true(o.count.on && o.count.shift == 10 && o.count.sleeps);
+    assert_null(parse("-icount|sleep=off"));
+    assert_false(o.count.on);
+    assert_non_null(parse("-icount|11"));
+    assert_non_null(parse("-icount|auto"));
+    assert_non_null(parse("-icount|1,rr=replay,rrfile=x"));
+}
+
 static void nographic_shares_the_terminal(void **state)
 {
     (void)state;
@@ -217,6 +231,7 @@ int main(void)
         cmocka_unit_test(takes_one_dash_or_two),
         cmocka_unit_test(topology_is_completed),
         cmocka_unit_test(accelerators_keep_their_order),
+        cmocka_unit_test(instructions_are_counted_if_a_shift_is_given),
         cmocka_unit_test(nographic_shares_the_terminal),
         cmocka_unit_test(short_device_forms_become_chardevs),
         cmocka_unit_test(the_rest_is_understood),
