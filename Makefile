@@ -39,7 +39,7 @@ release: build/build.ninja
 	@mkdir -p build/bin
 	@$(foreach p,$(programs),$(foreach n,$($(p)_names),ln -sf ../cmd/$(p) build/bin/$(n);))
 test-programs: build/build.ninja
-	@ninja -C build tests/cpu/cpu_diff tests/cpu/guest_code tests/cpu/inject tests/cpu/litmus tests/fault/block-io \
+	@ninja -C build tests/cpu/cpu_diff tests/cpu/guest_code tests/cpu/inject tests/cpu/lockstep tests/cpu/litmus tests/fault/block-io \
 		tests/guest/nested-kvm-engine tests/guest/guest-vectors tests/guest/guest-durability
 asan: build-asan/build.ninja
 	@ninja -C build-asan all unit-tests
