@@ -76,8 +76,12 @@ bool emu_segment_allows(const struct x86_segment *segment, bool write)
 gva_t emu_linear(struct emu *e, unsigned segment, uint64_t offset, unsigned size_bytes, bool write)
 {
     const struct x86_segment *seg = &e->s->seg[segment];
-    if (emu_64bit(e->s))
-        return GVA(segment == X86_FS || segment == X86_GS ? seg->base + offset : offset);
+    if (emu_64bit(e->s)) {
+        uint64_t at = segment == X86_FS || segment == X86_GS ? seg->base + offset : offset;
+        if (segment == X86_SS && !(x86_is_canonical(e->s, at) && x86_is_canonical(e->s, at + size_bytes - 1)))
+            emu_fault(e, EX_SS, 0);
+        return GVA(at);
+    }
     // Real mode keeps what protected mode left in the hidden part, but looks only at the limit.
     bool allowed = !emu_protected(e->s) || emu_segment_allows(seg, write);
     if (!allowed || !emu_segment_covers(seg, offset, size_bytes))

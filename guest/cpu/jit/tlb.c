@@ -328,7 +328,7 @@ static bool part_write(struct jit_vcpu *v, uint8_t *host, gpa_t gpa, const uint8
 }
 
 // Outside 64-bit mode linear addresses wrap (SDM volume 1, 3.3.4).
-static uint64_t second_page(const struct jit_vcpu *v, uint64_t va) { return is_64bit(v) ? va : (uint32_t)va; }
+static uint64_t wrapped(const struct jit_vcpu *v, uint64_t va) { return is_64bit(v) ? va : (uint32_t)va; }
 
 // Reaches all of an access; writes are checked on both pages before anything is stored.
 static void open_bounce(struct jit_vcpu *v, uint64_t va, unsigned size_bytes, unsigned context, enum jit_as as, bool write)
@@ -342,7 +342,7 @@ static void open_bounce(struct jit_vcpu *v, uint64_t va, unsigned size_bytes, un
     b->host[1] = NULL;
     b->host[0] = reach(v, va, context, as, write, &b->gpa[0]);
     if (size_bytes > here)
-        b->host[1] = reach(v, second_page(v, va + here), context, as, write, &b->gpa[1]);
+        b->host[1] = reach(v, wrapped(v, va + here), context, as, write, &b->gpa[1]);
 }
 
 static void bounce_read(struct jit_vcpu *v)
@@ -561,7 +561,7 @@ void jit_load_bytes(struct jit_vcpu *v, gva_t at, void *bytes, size_t size_bytes
 {
     for (size_t done = 0, n; done < size_bytes; done += n) {
         n = size_bytes - done < 64 ? size_bytes - done : 64;
-        open_bytes(v, GVA(at.u + done), n, as, false);
+        open_bytes(v, GVA(wrapped(v, at.u + done)), n, as, false);
         bounce_read(v);
         memcpy((uint8_t *)bytes + done, v->bounce.at, n);
     }
@@ -570,12 +570,12 @@ void jit_load_bytes(struct jit_vcpu *v, gva_t at, void *bytes, size_t size_bytes
 void jit_store_bytes(struct jit_vcpu *v, gva_t at, const void *bytes, size_t size_bytes, enum jit_as as)
 {
     for (size_t done = 0; done < size_bytes; done += PAGE_BYTES)
-        jit_check_store(v, GVA(at.u + done), 1, as, false);
+        jit_check_store(v, GVA(wrapped(v, at.u + done)), 1, as, false);
     if (size_bytes)
-        jit_check_store(v, GVA(at.u + size_bytes - 1), 1, as, false);
+        jit_check_store(v, GVA(wrapped(v, at.u + size_bytes - 1)), 1, as, false);
     for (size_t done = 0, n; done < size_bytes; done += n) {
         n = size_bytes - done < 64 ? size_bytes - done : 64;
-        open_bytes(v, GVA(at.u + done), n, as, true);
+        open_bytes(v, GVA(wrapped(v, at.u + done)), n, as, true);
         memcpy(v->bounce.at, (const uint8_t *)bytes + done, n);
         if (bounce_write(v))
             v->leave = true;
