@@ -4,12 +4,13 @@
 # make demo           makes a Debian 12 guest, once, and boots it to a login (`poweroff` or ^A x ends it)
 # make check          everything that is tested; ends with one line `N passed, N failed`
 # make check-long     what takes its time: 50 boots, 10 minutes of load, 50 times kill -9
+# make check-engine   the software engine's proofs at length: some four hours
 # make check-quick    layers, unit tests and short fuzzing, in less than three minutes
 # make fuzz           each fuzzer for FUZZ_SECONDS (600), adding to the corpora in tests/fuzz/corpus
 # make bench          Konuk and its rivals side by side
 # make install-deps   the Debian packages that all this needs
 # make clean          removes every build
-.PHONY: all release test-programs asan tsan fuzzers demo check check-quick check-long fuzz bench install-deps clean
+.PHONY: all release test-programs asan tsan fuzzers demo check check-quick check-long check-engine fuzz bench install-deps clean
 .DEFAULT_GOAL := all
 FUZZ_SECONDS ?= 600
 
@@ -39,7 +40,8 @@ release: build/build.ninja
 	@mkdir -p build/bin
 	@$(foreach p,$(programs),$(foreach n,$($(p)_names),ln -sf ../cmd/$(p) build/bin/$(n);))
 test-programs: build/build.ninja
-	@ninja -C build tests/cpu/cpu_diff tests/cpu/guest_code tests/cpu/inject tests/cpu/lockstep tests/cpu/litmus tests/fault/block-io \
+	@ninja -C build tests/cpu/cpu_diff tests/cpu/guest_code tests/cpu/inject tests/cpu/lockstep tests/cpu/litmus tests/cpu/bounds \
+		tests/cpu/bounds_copied tests/cpu/leaks tests/cpu/robust tests/fault/block-io \
 		tests/guest/nested-kvm-engine tests/guest/guest-vectors tests/guest/guest-durability
 asan: build-asan/build.ninja
 	@ninja -C build-asan all unit-tests
@@ -51,7 +53,7 @@ fuzzers: build-fuzz/build.ninja
 demo:
 	@tools/demo
 # Packages first, since the runner is in Python; without them the last line is a count all the same.
-check check-quick check-long:
+check check-quick check-long check-engine:
 	@tools/install-deps || { echo "0 passed, 1 failed"; exit 1; }
 	@tools/check $(if $(filter check,$@),full,$(@:check-%=%))
 fuzz: install-deps-build install-deps-test fuzzers
