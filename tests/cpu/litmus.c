@@ -2,7 +2,8 @@
 //
 // Memory order between vCPUs: the litmus tests of x86-TSO (SDM volume 3, 9.2; Sewell and others, "x86-TSO", 2010) on
 // vCPU threads, and code that another vCPU changes. Each is a loop of rounds in the guest; what is forbidden must
-// never be counted. What is only allowed is counted too, so that a run that interleaves nothing is seen.
+// never be counted. What is only allowed is counted too, so that a run that interleaves nothing is seen. The shapes
+// have their names from there and from "herding cats" (Alglave and others, 2014).
 //
 // litmus [--seconds N]: ends with `N passed, N failed`.
 #include <stdatomic.h>
@@ -17,7 +18,8 @@
 
 // The round that each vCPU has begun and ended, results, and the variables, each in a cache line of its own.
 enum { ROUND_0 = 0x40000, ROUND_1 = 0x40100, STOP = 0x40200, SEEN_0 = 0x40300, SEEN_1 = 0x40400, X = 0x40500,
-       Y = 0x40600, FORBIDDEN = 0x40700, RELAXED = 0x40800, CODE_1 = 0x30000, PATCHED = 0x42000, ALIAS = 0x43000 };
+       Y = 0x40600, FORBIDDEN = 0x40700, RELAXED = 0x40800, ROUND_2 = 0x40900, ROUND_3 = 0x40a00, CODES_APART = 0x4000,
+       PATCHED = 0x42000, ALIAS = 0x43000, PATIENCE_MS = 10000 };
 
 // Both: wait for the other at a new round (in rbp); the variables count up with it, so need no reset. vCPU 0
 // judges, before the next.
@@ -77,14 +79,82 @@ GUEST(patch_1, ROUND(0x40100, 0x40000)
       "mov ecx, [0x40500]\nmov [0x40420], ecx\nxor eax, eax\ncpuid\nmov ecx, 0x42003\ncall rcx\nmov ebx, [0x40420]\nmov rsp, 0x40100\n" AGAIN_1);
 GUEST(patched, ".byte 0xb8\n.long 0\nret");
 
-#define TEST(name, relaxed) {#name, name##_0, name##_0_end, name##_1, name##_1_end, relaxed}
+// The same, but it runs by the name that is written; and by both names in turn.
+#define RUN_PATCHED(name, text) GUEST(name##_1, ROUND(0x40100, 0x40000) "mov ecx, [0x40500]\nmov [0x40420], ecx\nxor eax, eax\ncpuid\n" text \
+      "mov ebx, [0x40420]\nmov rsp, 0x40100\n" AGAIN_1)
+#define PATCH(name) GUEST(name##_0, ROUND(0x40000, 0x40100) "mov [0x43004], ebp\nmov [0x40500], ebp\n" AGAIN_0 \
+      JUDGE("lea ecx, [rbp - 1]\ncmp [0x40410], ecx\njb 7f\ncmp [0x40400], ecx\njb 8f"))
+PATCH(patch_same);
+RUN_PATCHED(patch_same, "mov ecx, 0x43003\ncall rcx\n");
+PATCH(patch_both);
+RUN_PATCHED(patch_both, "mov ecx, 0x42003\ncall rcx\nmov edx, eax\nmov ecx, 0x43003\ncall rcx\ncmp eax, edx\ncmova eax, edx\n");
+
+// S: what is written after a read that saw a flag comes after what was written before the flag.
+GUEST(s_0, ROUND(0x40000, 0x40100) "lea ecx, [rbp + rbp]\nmov [0x40500], ecx\nmov [0x40600], ebp\n" AGAIN_0
+      JUDGE("lea ecx, [rbp - 1]\ncmp [0x40400], ecx\njne 7f\nadd ecx, ecx\ncmp [0x40500], ecx\nje 8f"));
+GUEST(s_1, ROUND(0x40100, 0x40000) "mov eax, [0x40600]\nlea ecx, [rbp + rbp + 1]\nmov [0x40500], ecx\n" AGAIN_1);
+
+// R: allowed, but not with a fence between the write and the read.
+#define R_0 ROUND(0x40000, 0x40100) "mov [0x40500], ebp\nlea ecx, [rbp + rbp]\nmov [0x40600], ecx\n" AGAIN_0
+#define R_1(fence) ROUND(0x40100, 0x40000) "lea ecx, [rbp + rbp + 1]\nmov [0x40600], ecx\n" fence "mov eax, [0x40500]\n" AGAIN_1
+#define R_BOTH(where) "lea ecx, [rbp - 1]\ncmp [0x40400], ecx\njae 1b\nlea ecx, [rcx + rcx + 1]\ncmp [0x40600], ecx\nje " where
+GUEST(r_0, R_0 JUDGE(R_BOTH("7f")));
+GUEST(r_1, R_1(""));
+GUEST(r_mfence_0, R_0 JUDGE(R_BOTH("8f")));
+GUEST(r_mfence_1, R_1("mfence\n"));
+
+// 2+2W: not both first writes last.
+GUEST(ww_0, ROUND(0x40000, 0x40100) "lea ecx, [rbp + rbp]\nmov [0x40500], ecx\ninc ecx\nmov [0x40600], ecx\n" AGAIN_0
+      JUDGE("lea ecx, [rbp + rbp - 2]\ncmp [0x40500], ecx\njne 7f\ncmp [0x40600], ecx\nje 8f"));
+GUEST(ww_1, ROUND(0x40100, 0x40000) "lea ecx, [rbp + rbp]\nmov [0x40600], ecx\ninc ecx\nmov [0x40500], ecx\n" AGAIN_1);
+
+// n6: a vCPU sees its own store before others do, so this is allowed.
+GUEST(n6_0, ROUND(0x40000, 0x40100) "lea ecx, [rbp + rbp]\nmov [0x40500], ecx\nmov eax, [0x40500]\nmov ebx, [0x40600]\n" AGAIN_0
+      JUDGE("lea ecx, [rbp + rbp - 2]\ncmp [0x40300], ecx\njb 8f\ncmp [0x40500], ecx\njne 1b\ncmp [0x40310], ecx\njb 7f"));
+GUEST(n6_1, ROUND(0x40100, 0x40000) "lea ecx, [rbp + rbp]\nmov [0x40600], ecx\ninc ecx\nmov [0x40500], ecx\n" AGAIN_1);
+
+// Message passing with data beyond the write-combining buffers, with data across a cache line's and across a
+// page's end: whole, once the flag is seen; and with a flag that is an exchange.
+#define MP_JUDGE JUDGE("lea ecx, [rbp - 1]\ncmp [0x40400], ecx\njb 7f\ncmp [0x40410], ecx\njne 8f")
+#define MP(name, write, read) GUEST(name##_0, ROUND(0x40000, 0x40100) write AGAIN_0 MP_JUDGE); \
+    GUEST(name##_1, ROUND(0x40100, 0x40000) read AGAIN_1)
+#define SEE(data) "mov eax, [0x40600]\nmov ebx, [" data "]\n"
+MP(mp_nti, "movnti [0x40500], ebp\nsfence\nmov [0x40600], ebp\n", SEE("0x40500"));
+MP(mp_line, "mov [0x4053e], ebp\nmov [0x40600], ebp\n", SEE("0x4053e"));
+MP(mp_page, "mov [0x45ffe], ebp\nmov [0x40600], ebp\n", SEE("0x45ffe"));
+MP(mp_xchg, "mov [0x40500], ebp\nmov ecx, ebp\nxchg [0x40600], ecx\n", "xor eax, eax\nlock xadd [0x40600], eax\nmov ebx, [0x40500]\n");
+
+// A locked operation across a line's or page's end orders as any other.
+GUEST(sb_line_0, SB_0("lock add dword ptr [0x4103e], 1\n") JUDGE(BOTH_OLD("8f")));
+GUEST(sb_line_1, SB_1("lock add dword ptr [0x4113e], 1\n"));
+GUEST(sb_split_0, SB_0("lock add dword ptr [0x46ffe], 1\n") JUDGE(BOTH_OLD("8f")));
+GUEST(sb_split_1, SB_1("lock add dword ptr [0x47ffe], 1\n"));
+
+// IRIW, with four vCPUs: two readers agree on the order of two writers. Four don't meet often on fewer CPUs, so a round
+// is 512 pairs of variables, which each goes through at its own speed.
+#define WAIT_4 "2: cmp dword ptr [0x40200], 0\njne 9f\ncmp [0x40000], ebp\njb 2b\ncmp [0x40100], ebp\njb 2b\ncmp [0x40900], ebp\njb 2b\ncmp [0x40a00], ebp\njb 2b\n"
+#define ROUND_OF_4(mine, text) "mov rsp, " #mine "\n1: inc ebp\nmov [rsp], ebp\n" WAIT_4 "xor esi, esi\nxor edi, edi\n4: " text \
+    "add esi, 64\nadd edi, 16\ncmp esi, 0x8000\njne 4b\ninc ebp\nmov [rsp], ebp\n" WAIT_4
+#define READER(mine, first, second, seen) ROUND_OF_4(mine, "mov eax, [rsi + " first "]\nmov edx, [rsi + " second "]\nmov [rdi + " seen "], eax\nmov [rdi + " seen " + 8], edx\n") \
+    "jmp 1b\n9: cli\nhlt\njmp 9b"
+#define NEW_THEN_OLD(seen) "cmp [rdi + " seen "], ecx\njne 6f\ncmp [rdi + " seen " + 8], ecx\nje 6f\n"
+GUEST(iriw_0, ROUND_OF_4(0x40000, "mov [rsi + 0x80000], ebp\n") "lea ecx, [rbp - 1]\nxor edi, edi\n5: " NEW_THEN_OLD("0xa0000")
+      "inc dword ptr [0x40800]\n" NEW_THEN_OLD("0xb0000") "inc dword ptr [0x40700]\n6: add edi, 16\ncmp edi, 0x2000\njne 5b\njmp 1b\n9: cli\nhlt\njmp 9b");
+GUEST(iriw_1, ROUND_OF_4(0x40100, "mov [rsi + 0x90000], ebp\n") "jmp 1b\n9: cli\nhlt\njmp 9b");
+GUEST(iriw_2, READER(0x40900, "0x80000", "0x90000", "0xa0000"));
+GUEST(iriw_3, READER(0x40a00, "0x90000", "0x80000", "0xb0000"));
+
+#define CODE(name) {name, name##_end}
+#define TEST(name) {#name, 2, {CODE(name##_0), CODE(name##_1)}}
+#define TEST_4(name) {#name, 4, {CODE(name##_0), CODE(name##_1), CODE(name##_2), CODE(name##_3)}}
 static const struct test {
     const char *name;
-    const uint8_t *code_0, *end_0, *code_1, *end_1;
-    bool may_relax;
+    unsigned vcpus;
+    struct { const uint8_t *at, *end; } code[WORLD_VCPUS];
 } tests[] = {
-    TEST(sb, true), TEST(sb_mfence, false), TEST(sb_locked, false), TEST(sb_xchg, false), TEST(mp, false), TEST(lb, false),
-    TEST(corr, false), TEST(locked, false), TEST(split, false), TEST(patch, false),
+    TEST(sb), TEST(sb_mfence), TEST(sb_locked), TEST(sb_xchg), TEST(sb_line), TEST(sb_split), TEST(mp), TEST(mp_nti), TEST(mp_line),
+    TEST(mp_page), TEST(mp_xchg), TEST(lb), TEST(s), TEST(r), TEST(r_mfence), TEST(ww), TEST(n6), TEST(corr), TEST(locked), TEST(split),
+    TEST(patch), TEST(patch_same), TEST(patch_both), TEST_4(iriw),
 };
 
 static void nothing_happens(void *opaque, struct vcpu *vcpu) { (void)opaque, (void)vcpu; }
@@ -93,17 +163,17 @@ static void it_died(void *opaque, struct vcpu *vcpu) { (void)opaque, (void)vcpu;
 
 static void prepare(struct world *w, const struct test *t)
 {
-    memcpy(w->ram.host + WORLD_CODE, t->code_0, t->end_0 - t->code_0);
-    memcpy(w->ram.host + CODE_1, t->code_1, t->end_1 - t->code_1);
     memcpy(w->ram.host + PATCHED + 3, patched, patched_end - patched);
     *world_pte(w, ALIAS) = PATCHED | PTE_P | PTE_W;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < t->vcpus; i++) {
+        uint64_t at = WORLD_CODE + i * CODES_APART;
+        memcpy(w->ram.host + at, t->code[i].at, t->code[i].end - t->code[i].at);
         world_state(w, w->vcpu[i]->state, 0);
-        w->vcpu[i]->state->rip = i ? CODE_1 : WORLD_CODE;
+        w->vcpu[i]->state->rip = at;
         w->vcpu[i]->state->gpr[X86_RBP] = 0;
     }
-    w->vcpu[0]->ops->put_state(w->vcpu[0]);
-    w->vcpu[1]->ops->put_state(w->vcpu[1]);
+    for (unsigned i = 0; i < t->vcpus; i++)
+        w->vcpu[i]->ops->put_state(w->vcpu[i]);
 }
 
 static bool judge(const struct world *w, const struct test *t)
@@ -119,25 +189,27 @@ static bool judge(const struct world *w, const struct test *t)
 
 static bool run_test(const struct test *t, unsigned milliseconds, bool one)
 {
-    struct world w = {.vcpus = 2, .one = one};
+    struct world w = {.vcpus = t->vcpus, .one = one};
     const struct vcpu_events events = {.shutdown = it_died, .debug = nothing_happens, .failed = it_died};
     struct err err = {0};
     died = false;
     world_open(&w);
     prepare(&w, t);
     mem_thread_offline();
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < t->vcpus; i++)
         world_need(vcpu_start(w.vcpu[i], &events, &err) == 0, err.text);
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < t->vcpus; i++)
         vcpu_resume(w.vcpu[i]);
     usleep(milliseconds * 1000);
+    for (unsigned i = 0; i < PATIENCE_MS && *(volatile uint32_t *)(w.ram.host + ROUND_0) <= 2; i++)
+        usleep(1000);  // the host was busy
     *(volatile uint32_t *)(w.ram.host + STOP) = 1;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < t->vcpus; i++) {
         vcpu_pause(w.vcpu[i]);
         vcpu_wait_paused(w.vcpu[i]);
     }
     bool good = judge(&w, t);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < t->vcpus; i++) {
         vcpu_destroy(w.vcpu[i]);
         w.vcpu[i] = NULL;
     }
