@@ -4,13 +4,14 @@
 // 64 bits, over page tables with every kind of page at every end of the address space. A fault's handler goes
 // on one byte behind the instruction. After a few milliseconds a kick ends it.
 //
-// What must hold: the host lives; nothing outside guest RAM was written; run returns soon after a kick; the
-// vCPU's state is one that a CPU could have; and a program that is known to work then works.
+// What must hold: the host lives; nothing outside guest RAM was written; no register holds an address of ours; run
+// returns soon after a kick; the vCPU's state is one that a CPU could have; and a program that is known to work then
+// works.
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
-#include "guest/cpu/jit/vcpu.h"
+#include "guest/cpu/jit/code.h"
 #include "tests/fuzz/guest_code.h"
 #include "tests/unit/jit_world.h"
 
@@ -203,11 +204,32 @@ static uint64_t place_of(const struct vcpu *vcpu)
 
 // --- what must hold -----------------------------------------------------------------------------
 
+// What random code can't come by but from us.
+static bool is_ours(const struct world *w, uint64_t value)
+{
+    const struct code *c = jit_vcpu_of(w->vcpu[0])->jit->code;
+    return value - (uint64_t)w->reserved < w->ram_bytes + 2 * (WORLD_GUARD + WORLD_CANARY) ||
+           value - (uint64_t)c->writable < c->size_bytes || value - (uint64_t)c->executable < c->size_bytes ||
+           value - (uint64_t)w->vcpu[0] < sizeof(struct jit_vcpu) || value - (uint64_t)w->vcpu[1] < sizeof(struct jit_vcpu);
+}
+
+static void check_registers(const struct world *w, const struct x86_state *s)
+{
+    for (unsigned i = 0; i < X86_GPRS; i++)
+        check(!is_ours(w, s->gpr[i]), "a register holds an address of the host");
+    for (unsigned at = 0; at + 8 <= 832; at += 8) {
+        uint64_t value;
+        memcpy(&value, s->xsave + at, 8);
+        check(!is_ours(w, value), "a vector register holds an address of the host");
+    }
+}
+
 static void check_state(const struct world *w, const struct x86_state *s)
 {
     uint32_t mxcsr;
     memcpy(&mxcsr, s->xsave + 24, 4);
     check(world_canaries_live(w), "something outside guest RAM was written");
+    check_registers(w, s);
     check(s->cpl <= 3, "CPL");
     check((s->rflags & (FL_FIXED | 0x8028)) == FL_FIXED, "RFLAGS");
     check(s->rflags >> 22 == 0, "RFLAGS' upper bits");
