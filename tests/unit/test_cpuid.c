@@ -209,6 +209,41 @@ static void leaf_d_follows_xcr0(void **state)
     assert_int_equal(w.m.xcr0, 0);
 }
 
+// XSAVE's areas: PKRU at its place of Intel's in the standard form, packed behind AVX in the compacted one, where no
+// component is aligned.
+static void leaf_d_tells_both_forms(void **state)
+{
+    (void)state;
+    w.support.xcr0 = 7 | 1 << 9;
+    assert_int_equal(parse("max"), 0);
+    w.s.xcr0 = 7 | 1 << 9;
+    assert_int_equal(ask(0xd, 0).ebx, 2688 + 8);
+    assert_int_equal(ask(0xd, 1).eax & 15, 15);
+    assert_int_equal(ask(0xd, 1).ebx, 832 + 8);
+    assert_int_equal(ask(0xd, 1).ecx | ask(0xd, 1).edx, 0);  // IA32_XSS has no bits
+    assert_int_equal(ask(0xd, 2).ecx | ask(0xd, 9).ecx, 0);
+    assert_int_equal(parse("max,-xsavec,-xsaves"), 0);
+    assert_int_equal(ask(0xd, 1).ebx, 0);
+}
+
+static void monitor_is_for_those_who_ask(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("EPYC"), 0);
+    assert_false(ask(1, 0).ecx >> 3 & 1);
+    assert_int_equal(ask(5, 0).ecx, 0);
+    assert_int_equal(parse("max"), 0);
+    assert_false(ask(1, 0).ecx >> 3 & 1);
+    assert_int_equal(parse("qemu32,monitor=on"), 0);
+    assert_true(ask(1, 0).ecx >> 3 & 1);
+    assert_int_equal(ask(5, 0).eax, 64);
+    assert_int_equal(ask(5, 0).ecx, 3);
+    assert_int_equal(ask(5, 0).edx, 0x10);
+    w.support.who = "host";
+    assert_int_equal(parse("EPYC"), 0);
+    assert_true(ask(1, 0).ecx >> 3 & 1);
+}
+
 static void topology_agrees_between_leaves(void **state)
 {
     (void)state;
@@ -329,7 +364,8 @@ int main(void)
         TEST(an_engine_without_a_thing_gets_no_warning_for_the_unasked),
         TEST(max_is_all_that_is_supported_and_named), TEST(software_needs_no_mitigations_unless_asked),
         TEST(the_kvm_leaf_can_be_hidden), TEST(osxsave_ospke_and_apic_follow_the_state),
-        TEST(leaf_d_follows_xcr0), TEST(topology_agrees_between_leaves),
+        TEST(leaf_d_follows_xcr0), TEST(leaf_d_tells_both_forms), TEST(monitor_is_for_those_who_ask),
+        TEST(topology_agrees_between_leaves),
         TEST(amd_tells_topology_its_own_way), TEST(frequencies_agree),
         TEST(wide_addresses_are_for_those_who_ask), TEST(protection_keys_bring_component_9),
         TEST(leaves_beyond_the_last_are_the_vendors_way), TEST(the_list_has_every_model),

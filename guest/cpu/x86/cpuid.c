@@ -74,6 +74,14 @@ static struct x86_cpuid leaf_1(const struct query *q)
     return r;
 }
 
+// MONITOR watches a line of 64 bytes; MWAIT has one state, C1, and may let masked interrupts end it.
+static struct x86_cpuid leaf_5(const struct x86_model *m)
+{
+    enum { EXTENSIONS = 1, INTERRUPTS_BREAK = 2, ONE_C1 = 1 << 4 };
+    bool monitor = x86_has(m, X86_1_ECX, 3);
+    return monitor ? (struct x86_cpuid){64, 64, EXTENSIONS | INTERRUPTS_BREAK, ONE_C1} : (struct x86_cpuid){0};
+}
+
 static struct x86_cpuid leaf_7(const struct query *q)
 {
     const uint32_t *words = q->m->words;
@@ -202,6 +210,8 @@ static struct x86_cpuid basic_leaf(const struct query *q)
         return is_amd(q->m) ? (struct x86_cpuid){0} : (struct x86_cpuid){.eax = 0xff01};
     case 4:
         return is_amd(q->m) ? (struct x86_cpuid){0} : cache_leaf(q, true);
+    case 5:
+        return leaf_5(q->m);
     case 6:
         return (struct x86_cpuid){.eax = q->m->words[X86_6_EAX]};
     case 7:
@@ -214,7 +224,7 @@ static struct x86_cpuid basic_leaf(const struct query *q)
         return leaf_15(q->m);
     case 0x16:
         return leaf_16(q->m);
-    default:  // 5, 9, 0xa, 0x14: no MWAIT hints, no counters, no trace
+    default:  // 9, 0xa, 0x14: no cache access, no counters, no trace
         return (struct x86_cpuid){0};
     }
 }

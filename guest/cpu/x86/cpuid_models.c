@@ -144,6 +144,8 @@ void x86_model_defaults(struct x86_model *model, const struct x86_support *suppo
     x86_features_add(&unwanted, "monitor svm acpi");
     for (unsigned word = 0; word < X86_WORDS; word++)
         model->words[word] &= ~(unwanted.words[word] & ~support->words[word]);
+    if (!support->who)  // in software MWAIT hears of a store late: for those who ask
+        x86_features_remove(model, "monitor");
 }
 
 void x86_model_no_mitigations(struct x86_model *model)

@@ -348,6 +348,7 @@ static void raise_levels(struct parse *p)
     struct x86_model *m = p->model;
     const uint32_t *words = m->words;
     if (!p->level_given) {
+        at_least(&m->level, x86_has(m, X86_1_ECX, 3), 5);
         at_least(&m->level, words[X86_6_EAX], 6);
         at_least(&m->level, words[X86_7_EBX] | words[X86_7_ECX] | words[X86_7_EDX], 7);
         at_least(&m->level, x86_has(m, X86_1_ECX, 21), 0xb);

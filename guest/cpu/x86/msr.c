@@ -44,7 +44,7 @@ enum { MCG_CAP = X86_MCE_BANKS | 1 << 8 | 1 << 24 };
 enum { FEATURE_LOCKED = 1 };
 enum { SPEC_CTRL_BITS = 7 };    // IBRS, STIBP, SSBD
 enum { ARCH_IBRS_ALL = 1 << 1 };
-enum { MISC_ENABLE_FIXED = 1 << 11 | 1 << 12 };  // no branch trace store, no PEBS
+enum { MISC_ENABLE_FIXED = 1 << 11 | 1 << 12, MISC_ENABLE_MONITOR = 1 << 18 };  // no branch trace store, no PEBS
 
 struct access {
     struct x86_state *s;
@@ -147,14 +147,28 @@ static const struct constant {
     {0x17, INTEL, false, 0},                // PLATFORM_ID
     {0x2a, INTEL, true, 0},                 // EBL_CR_POWERON
     {0x2c, INTEL, true, 1 << 24},           // EBC_FREQUENCY_ID: the bus of a Pentium 4
+    {0x34, INTEL, false, 0},                // SMI_COUNT
+    {0xcd, INTEL, false, 3},                // FSB_FREQ
     {0xce, INTEL, false, 0},                // PLATFORM_INFO: no turbo, no CPUID faulting
+    {0x11e, INTEL, true, 0xbe702111},       // BBL_CR_CTL3: there is a level 2 cache, and it is on
+    {0x140, INTEL, true, 0},                // MISC_FEATURES_ENABLES
     {0x198, INTEL, false, 0},               // PERF_STATUS
+    {0x199, INTEL, false, 0},               // PERF_CTL
     {0x19b, INTEL, true, 0},                // THERM_INTERRUPT
     {0x19c, INTEL, true, 0},                // THERM_STATUS: cool
+    {0x1a2, INTEL, false, 100 << 16},       // TEMPERATURE_TARGET, in degrees
+    {0x1b1, INTEL, true, 0},                // PACKAGE_THERM_STATUS
+    {0x1b2, INTEL, true, 0},                // PACKAGE_THERM_INTERRUPT
+    {0x1db, BOTH, false, 0},                // the last branch and interrupt: where from and to
+    {0x1dc, BOTH, false, 0},
+    {0x1dd, BOTH, false, 0},
+    {0x1de, BOTH, false, 0},
+    {0x1fc, INTEL, true, 0},                // POWER_CTL
     {0xc001001a, AMD, true, 0},             // TOP_MEM
     {0xc001001d, AMD, true, 0},             // TOP_MEM2
     {0xc0010010, AMD, true, 0},             // SYSCFG
     {MSR_HWCR, AMD, true, 1 << 24},         // the TSC counts at P0's frequency
+    {0xc001001b, AMD, true, 0x20000000},    // CLK_CTL
     {0xc001001f, AMD, true, 0},             // NB_CFG
     {0xc0010055, AMD, true, 0},             // INT_PENDING: no C1E
     {0xc0010058, AMD, true, 0},             // MMIO_CONF_BASE: off
@@ -169,6 +183,7 @@ static const struct constant {
     {0xc0011023, AMD, true, 0},             // BU_CFG
     {0xc0011029, AMD, true, 1 << 1},        // DE_CFG: LFENCE serializes
     {0xc001102a, AMD, true, 0},             // BU_CFG2
+    {0xc001102c, AMD, true, 0},             // EX_CFG
 };
 
 static const struct field *find_field(const struct access *a)
@@ -450,6 +465,13 @@ static enum x86_msr_result write_special(const struct access *a, uint64_t value)
     }
 }
 
+// MONITOR can't be switched off: its bit tells what CPUID does.
+static uint64_t misc_enable(const struct access *a)
+{
+    uint64_t value = (a->s->misc_enable & ~(uint64_t)MISC_ENABLE_MONITOR) | MISC_ENABLE_FIXED;
+    return x86_has(a->m, X86_1_ECX, 3) ? value | MISC_ENABLE_MONITOR : value;
+}
+
 enum x86_msr_result x86_msr_read(struct x86_state *state, const struct x86_model *model,
                                  struct apic *apic, uint32_t index, uint64_t *value)
 {
@@ -458,7 +480,7 @@ enum x86_msr_result x86_msr_read(struct x86_state *state, const struct x86_model
     const struct constant *constant = field ? NULL : find_constant(&a);
     bool ok = true;
     if (field)
-        *value = *field_at(&a, field) | (index == MSR_MISC_ENABLE ? MISC_ENABLE_FIXED : 0);
+        *value = index == MSR_MISC_ENABLE ? misc_enable(&a) : *field_at(&a, field);
     else if (constant)
         *value = constant->value;
     else if (is_apic_register(&a))
