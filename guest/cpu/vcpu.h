@@ -98,6 +98,8 @@ struct engine_config {
     int (*pic_acknowledge)(void *opaque);
     // A level-triggered vector was ended on some vCPU (to the IOAPIC). vCPU thread.
     void (*eoi)(void *opaque, uint8_t vector);
+    // FERR#: with CR0.NE clear an unmasked x87 exception waits. vCPU thread, no device lock held. May be null.
+    void (*ferr)(void *opaque);
     void *opaque;
     bool one_instruction_blocks;  // jit: the reference mode
     uint64_t code_cache_bytes;    // jit; 0: the default
@@ -112,6 +114,8 @@ struct engine_ops {
     // Any thread, device locks held: an MSI from a device or the IOAPIC; the 8259's INTR wire.
     void (*msi)(struct engine *engine, uint64_t address, uint32_t data);
     void (*pic_intr)(struct engine *engine, bool level);
+    // IGNNE#: vCPUs that assert FERR# go on, until they end that. Null where the hardware knows no FERR#.
+    void (*ignne)(struct engine *engine);
     // A text of counters for `info jit` and -accel stats=on; may be null.
     void (*statistics)(struct engine *engine, void (*line)(void *opaque, const char *text), void *opaque);
     void (*destroy)(struct engine *engine);

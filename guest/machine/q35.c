@@ -28,6 +28,11 @@ static void end_of_interrupt(void *opaque, uint8_t vector)
     ioapic_eoi(&((struct q35 *)opaque)->ioapic, vector);
 }
 
+static void x87_error(void *opaque)
+{
+    x87_error_raise(&((struct q35 *)opaque)->x87_error);
+}
+
 static int create_engine(struct q35 *q, struct err *err)
 {
     q->clock = q->config.count.on ? clock_create_counted(err) : clock_create(err);
@@ -35,8 +40,8 @@ static int create_engine(struct q35 *q, struct err *err)
         return -ENOMEM;
     struct engine_config config = {
         .memory = q->memory, .ports = q->ports, .ram = &q->ram, .clock = q->clock,
-        .vcpus = q->config.vcpus, .count = q->config.count, .pic_acknowledge = acknowledge,
-        .eoi = end_of_interrupt, .opaque = q,
+        .vcpus = q->config.vcpus, .count = q->config.count, .pic_acknowledge = acknowledge, .eoi = end_of_interrupt,
+        .ferr = x87_error, .opaque = q,
     };
     q->engine = q->config.create_engine(&config, q->config.opaque, err);
     return q->engine ? 0 : -ENODEV;

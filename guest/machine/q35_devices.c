@@ -54,6 +54,19 @@ static void create_timers(struct q35 *q)
     ADD(q, "mc146818rtc", &q->rtc, rtc_finish);
 }
 
+static void ignore_x87_error(void *opaque)
+{
+    struct engine *engine = ((struct q35 *)opaque)->engine;
+    if (engine->ops->ignne)
+        engine->ops->ignne(engine);
+}
+
+static void create_x87_error(struct q35 *q)
+{
+    x87_error_init(&q->x87_error, &q->isa[X87_ERROR_IRQ].line, ignore_x87_error, q);
+    ADD(q, "x87-error", &q->x87_error, x87_error_finish);
+}
+
 static void create_power(struct q35 *q)
 {
     ich9_pm_init(&q->pm, &q->isa[SCI_IRQ].line, &q->vm.power, q->clock);
@@ -121,6 +134,7 @@ static int map_fixed(struct q35 *q, struct err *err)
         {&q->pit.dev, PIT8254_PORT61, q->ports, 0x61, 1},
         {&q->rtc.dev, 0, q->ports, 0x70, RTC_REGION_BYTES},
         {&q->reset.dev, RESET_CONTROL_PORT92, q->ports, 0x92, 1},
+        {&q->x87_error.dev, 0, q->ports, X87_ERROR_PORT, 1},
         {&q->pm.dev, 0, q->ports, PM_BASE, ICH9_PM_BLOCK_BYTES},
         {&q->pm.dev, ICH9_PM_APM, q->ports, 0xb2, ICH9_PM_APM_BYTES},
         {&q->fw_cfg.dev, 0, q->ports, FW_CFG_BASE, FW_CFG_PORTS},
@@ -159,6 +173,7 @@ int q35_create_devices(struct q35 *q, struct err *err)
     create_interrupts(q);
     create_timers(q);
     create_power(q);
+    create_x87_error(q);
     create_serials(q);
     create_keyboard(q);
     create_panic_notifier(q);

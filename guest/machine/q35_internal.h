@@ -18,6 +18,7 @@
 #include "guest/device/reset_control.h"
 #include "guest/device/rtc.h"
 #include "guest/device/uart16550.h"
+#include "guest/device/x87_error.h"
 #include "guest/machine/q35.h"
 #include "guest/pci/host.h"
 #include "guest/pci/lpc.h"
@@ -58,6 +59,7 @@ struct q35 {
     struct hpet hpet;
     struct ich9_pm pm;
     struct reset_control reset;
+    struct x87_error x87_error;
     struct debug_exit debug_exit;
     struct uart16550 uart[Q35_SERIALS];
     struct i8042 i8042;

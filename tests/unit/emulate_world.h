@@ -67,6 +67,8 @@ void jit_flush_keyed(struct jit_vcpu *v) { v->flushes_keyed++; }
 void jit_flush_page(struct jit_vcpu *v, gva_t at) { v->flushed_page = at.u; }
 void jit_check_interrupts(struct jit_vcpu *v) { v->checks++; }
 void jit_halt(struct jit_vcpu *v) { v->halted = true; }
+void jit_monitor(struct jit_vcpu *v, gva_t at) { jit_load(v, at, 1, JIT_AS_CPL, false); }
+void jit_mwait(struct jit_vcpu *v, bool by_masked) { (void)by_masked, v->halted = true; }
 
 void jit_vectors_save(struct jit_vcpu *v)
 {

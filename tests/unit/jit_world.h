@@ -46,6 +46,7 @@ struct world {
     struct engine_count count;             // its clock is a counted one, then
     const char *cpu;                       // a model; null: max
     void (*touched)(struct world *world);  // when a device or a port is. Set these before world_open
+    void (*ferr)(void *world);             // as in struct engine_config
 
     uint8_t *reserved;
     struct ram ram;
@@ -213,7 +214,7 @@ static inline void world_engine(struct world *w)
 {
     struct engine_config config = {.memory = w->memory, .ports = w->ports, .ram = &w->ram, .clock = w->clock,
                                    .model = &w->model, .vcpus = w->vcpus, .count = w->count, .one_instruction_blocks = w->one,
-                                   .code_cache_bytes = w->cache_bytes, .opaque = w};
+                                   .code_cache_bytes = w->cache_bytes, .ferr = w->ferr, .opaque = w};
     struct err err = {0};
     w->engine = jit_engine_create(&config, &err);
     world_need(w->engine, err.text);

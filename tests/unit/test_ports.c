@@ -4,6 +4,7 @@
 #include "guest/bus/irq_fanout.h"
 #include "guest/device/debug_exit.h"
 #include "guest/device/reset_control.h"
+#include "guest/device/x87_error.h"
 #include "guest/mem/mem.h"
 
 static struct power_log power;
@@ -104,6 +105,32 @@ static void a_fanout_drives_both_ends(void **state)
     assert_true(a.level && !b.level);
 }
 
+static void count(void *opaque) { ++*(unsigned *)opaque; }
+
+static void an_x87_error_lasts_until_port_f0_is_written(void **state)
+{
+    (void)state;
+    struct wire irq = wire();
+    struct x87_error error;
+    struct device_window window;
+    unsigned ignored = 0;
+    x87_error_init(&error, &irq.line, count, &ignored);
+    assert_int_equal(device_map(&window, &error.dev, 0, ports, GPA(X87_ERROR_PORT), 1, NULL), 0);
+    x87_error_raise(&error);
+    assert_true(irq.level);
+    irq.level = false;
+    device_started(&error.dev);  // as after loading
+    assert_true(irq.level && ignored == 0);
+    out(0xf0, 0);
+    assert_true(!irq.level && ignored == 1);
+    x87_error_raise(&error);
+    device_reset(&error.dev);
+    assert_false(irq.level);
+    assert_int_equal(in(0xf0), 0xff);
+    device_unmap(&window);
+    x87_error_finish(&error);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -114,6 +141,7 @@ int main(void)
         TEST(what_is_not_mapped_reads_all_ones),
         TEST(a_forged_state_is_refused),
         TEST(a_fanout_drives_both_ends),
+        TEST(an_x87_error_lasts_until_port_f0_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

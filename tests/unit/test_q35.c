@@ -71,7 +71,7 @@ static void idle_msi(struct engine *e, uint64_t address, uint32_t data)
 }
 static void idle_intr(struct engine *e, bool level) { (void)e; atomic_store(&intr, level); }
 static void idle_end(struct engine *e) { (void)e; }
-static const struct engine_ops engine_ops = {"idle", idle_create, idle_msi, idle_intr, NULL, idle_end};
+static const struct engine_ops engine_ops = {"idle", idle_create, idle_msi, idle_intr, NULL, NULL, idle_end};
 
 static struct engine *make_engine(struct engine_config *config, void *opaque, struct err *err)
 {

@@ -78,6 +78,8 @@ void jit_flush_page(struct jit_vcpu *v, gva_t at);  // INVLPG
 // Does an interrupt or request wait, so that the run loop should look at once? Set after STI, POPF, IRET…
 void jit_check_interrupts(struct jit_vcpu *v);
 void jit_halt(struct jit_vcpu *v);                  // after this instruction: HLT
+void jit_monitor(struct jit_vcpu *v, gva_t at);     // raises what a load would
+void jit_mwait(struct jit_vcpu *v, bool by_masked); // after this instruction; masked interrupts end it, too
 _Noreturn void jit_shutdown(struct jit_vcpu *v);    // triple fault
 
 uint64_t jit_guest_tsc(struct jit_vcpu *v);

@@ -32,7 +32,7 @@ void emu_copy(uint8_t *to, const uint8_t *from, size_t bytes);  // no vector reg
 void emu_zero(uint8_t *at, size_t bytes);
 void emu_need_x87(struct emu *e);   // #NM by CR0.EM and TS
 void emu_need_sse(struct emu *e);   // #UD by CR0.EM and CR4.OSFXSR, #NM by CR0.TS
-void emu_need_no_x87_exception(struct emu *e);  // after emu_vectors_open: #MF if one is pending
+void emu_need_no_x87_exception(struct emu *e);  // after emu_vectors_open: #MF if one is pending (or FERR#; run.c)
 // Saves the guest's registers to state->xsave; components in their initial state hold that state.
 void emu_vectors_open(struct emu *e);
 void emu_init_component(uint8_t *area, unsigned component, unsigned at, unsigned bytes);

@@ -59,12 +59,12 @@ emu_op emu_mov_cr, emu_mov_dr, emu_clts, emu_lmsw, emu_smsw, emu_invlpg, emu_inv
 // emu_system.c
 emu_op emu_hlt, emu_rdmsr, emu_wrmsr, emu_rdtsc, emu_rdtscp, emu_rdpid, emu_rdpmc, emu_cpuid,
        emu_monitor, emu_mwait, emu_hypercall, emu_stac, emu_clac, emu_rdrand, emu_rdseed, emu_clflush,
-       emu_clzero;
+       emu_clzero, emu_movdiri, emu_movdir64b, emu_serialize;
 // emu_syscall.c
 emu_op emu_syscall, emu_sysret, emu_sysenter, emu_sysexit, emu_swapgs, emu_rdfsbase, emu_rdgsbase,
        emu_wrfsbase, emu_wrgsbase;
 // emu_fxsave.c, emu_xsave.c, emu_x87.c
-emu_op emu_fxsave, emu_fxrstor, emu_xsave, emu_xsaveopt, emu_xsavec, emu_xrstor;
+emu_op emu_fxsave, emu_fxrstor, emu_xsave, emu_xsaveopt, emu_xsavec, emu_xsaves, emu_xrstor, emu_xrstors;
 // emu_vec.c, emu_vec_mask.c, emu_vec_gather.c
 emu_op emu_vec, emu_maskmovdqu, emu_maskmovq, emu_maskmov_dwords, emu_maskmov_qwords, emu_gather;
 emu_op emu_fnstenv, emu_fldenv, emu_fnsave, emu_frstor, emu_fwait, emu_stmxcsr, emu_ldmxcsr;

@@ -136,21 +136,28 @@ static void need_monitor(struct emu *e)
         emu_ud(e);
 }
 
-// Watching a line is allowed to end at any time: MONITOR arms nothing and MWAIT returns at once.
+// RCX and RDX are what extensions and hints would be in.
+static uint64_t extensions(const struct emu *e)
+{
+    return e->s->gpr[X86_RCX] & size_mask(emu_64bit(e->s) ? 8 : 4);
+}
+
 void emu_monitor(struct emu *e)
 {
     need_monitor(e);
-    if ((uint32_t)e->s->gpr[X86_RCX])
+    if (extensions(e))
         emu_gp(e);
     uint64_t offset = e->s->gpr[X86_RAX] & size_mask(e->i->address_bytes);
-    emu_load(e, e->i->segment, offset, 1);
+    jit_monitor(e->v, emu_linear(e, e->i->segment, offset, 1, false));
 }
 
+// Bit 0: interrupts end it though IF is clear (CPUID 5.ECX[1]).
 void emu_mwait(struct emu *e)
 {
     need_monitor(e);
-    if (e->s->gpr[X86_RCX] & ~UINT64_C(1))
+    if (extensions(e) & ~UINT64_C(1))
         emu_gp(e);
+    jit_mwait(e->v, extensions(e) & 1);
 }
 
 // KVM's calling convention (Linux: Documentation/virt/kvm/x86/hypercalls.rst); none is offered.
@@ -213,13 +220,51 @@ void emu_clflush(struct emu *e)
     jit_span(e->v, emu_address(e, 1, false), false, JIT_AS_CPL, &size);
 }
 
+// The line is written as one; a fault comes before its first byte.
 void emu_clzero(struct emu *e)
 {
+    static const uint8_t zeros[64];
     emu_need_feature(e, X86_80000008_EBX, 0);
-    uint64_t offset = e->s->gpr[X86_RAX] & size_mask(e->i->address_bytes) & ~UINT64_C(63);
-    jit_check_store(e->v, emu_linear(e, e->i->segment, offset, 64, true), 8, JIT_AS_CPL, false);
-    for (unsigned n = 0; n < 64; n += 8)
-        emu_store(e, e->i->segment, offset + n, 0, 8);
+    gva_t at = emu_linear(e, e->i->segment, e->s->gpr[X86_RAX] & size_mask(e->i->address_bytes), 1, true);
+    jit_store_bytes(e->v, GVA(at.u & ~UINT64_C(63)), zeros, sizeof zeros, JIT_AS_CPL);
+}
+
+// A store that may pass others, which a plain one need not.
+void emu_movdiri(struct emu *e)
+{
+    emu_need_feature(e, X86_7_ECX, 27);
+    emu_put(e, 0, emu_get(e, 1));
+}
+
+static void store_line(uint8_t *to, const uint8_t *from)
+{
+    asm volatile("movdir64b (%1), %0" : : "r"(to), "r"(from) : "memory");
+}
+
+// 64 bytes at once, where they are RAM; to a device as eight stores. ES can't be overridden (SDM volume 2).
+void emu_movdir64b(struct emu *e)
+{
+    uint8_t line[64];
+    size_t size;
+    emu_need_feature(e, X86_7_ECX, 28);
+    uint64_t offset = e->s->gpr[e->i->op[0].reg] & size_mask(e->i->address_bytes);
+    gva_t to = emu_linear(e, X86_ES, offset, sizeof line, true);
+    if (to.u % sizeof line)
+        emu_gp(e);
+    jit_load_bytes(e->v, emu_address(e, sizeof line, false), line, sizeof line, JIT_AS_CPL);
+    uint8_t *host = jit_span(e->v, to, true, JIT_AS_CPL, &size);
+    if (host)
+        store_line(host, line);
+    else
+        jit_store_bytes(e->v, to, line, sizeof line, JIT_AS_CPL);
+}
+
+// What comes behind waits for all that came before (SDM volume 3, 9.3). Code that was stored to is another by now:
+// the store itself saw to that.
+void emu_serialize(struct emu *e)
+{
+    emu_need_feature(e, X86_7_EDX, 14);
+    asm volatile("mfence\n\tlfence" : : : "memory");
 }
 
 void emu_ud_op(struct emu *e)

@@ -90,7 +90,7 @@ static void close_x87(struct emu *e)
 
 void emu_need_no_x87_exception(struct emu *e)
 {
-    if ((xs_get(e->s->xsave, XS_FSW, 2) & FSW_ES) && (e->s->cr0 & CR0_NE))
+    if (xs_get(e->s->xsave, XS_FSW, 2) & FSW_ES)
         jit_raise(e->v, EX_MF, 0);
 }
 

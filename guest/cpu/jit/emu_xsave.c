@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// XSAVE, XSAVEOPT, XSAVEC and XRSTOR (SDM volume 1, 13.7 to 13.10), standard and compacted form.
+// XSAVE, XSAVEOPT, XSAVEC, XSAVES, XRSTOR and XRSTORS (SDM volume 1, 13.7 to 13.12), standard and compacted
+// form. IA32_XSS can only be 0, so the two supervisor ones have no component of their own.
 #include "guest/cpu/jit/emu_fpu.h"
 #include "guest/cpu/jit/emu_ops.h"
 
@@ -39,10 +40,15 @@ static uint64_t requested(const struct emu *e)
     return (e->s->gpr[X86_RDX] << 32 | (uint32_t)e->s->gpr[X86_RAX]) & e->s->xcr0;
 }
 
-static gva_t begin(struct emu *e, bool write)
+static void need_osxsave(struct emu *e)
 {
     if (!(e->s->cr4 & CR4_OSXSAVE))
         emu_ud(e);
+}
+
+static gva_t begin(struct emu *e, bool write)
+{
+    need_osxsave(e);
     if (e->s->cr0 & CR0_TS)
         jit_raise(e->v, EX_NM, 0);
     gva_t at = emu_address(e, XS_EXTENDED, write);
@@ -113,9 +119,8 @@ void emu_xsaveopt(struct emu *e)
     save_standard(e, true);
 }
 
-void emu_xsavec(struct emu *e)
+static void save_compacted(struct emu *e)
 {
-    emu_need_feature(e, X86_D_1_EAX, 1);
     gva_t at = begin(e, true);
     uint64_t mask = requested(e), in_use = open_in_use(e);
     if (xs_get(e->s->xsave, XS_MXCSR, 4) != MXCSR_INIT)
@@ -126,6 +131,21 @@ void emu_xsavec(struct emu *e)
     save_extended(e, at, which, in_use, mask | XCOMP_COMPACT);
     jit_store(e->v, GVA(at.u + XS_BV), which, 8, JIT_AS_CPL, false);
     jit_store(e->v, GVA(at.u + XS_COMP_BV), mask | XCOMP_COMPACT, 8, JIT_AS_CPL, false);
+}
+
+void emu_xsavec(struct emu *e)
+{
+    emu_need_feature(e, X86_D_1_EAX, 1);
+    save_compacted(e);
+}
+
+// It may leave out what was not modified since the last XRSTORS, too (13.11); need not.
+void emu_xsaves(struct emu *e)
+{
+    emu_need_feature(e, X86_D_1_EAX, 3);
+    need_osxsave(e);
+    emu_need_cpl0(e);
+    save_compacted(e);
 }
 
 // What is to be restored, in the standard layout.
@@ -217,7 +237,7 @@ static void take(struct emu *e, const struct image *image, uint64_t mask, bool m
     jit_vectors_load(e->v);
 }
 
-void emu_xrstor(struct emu *e)
+static void restore(struct emu *e, bool only_compacted)
 {
     struct image image;
     gva_t at = begin(e, false);
@@ -226,6 +246,8 @@ void emu_xrstor(struct emu *e)
     jit_load_bytes(e->v, at, image.bytes, XS_EXTENDED, JIT_AS_CPL);
     image.present = xs_get(image.bytes, XS_BV, 8);
     image.compacted = xs_get(image.bytes, XS_COMP_BV, 8);
+    if (only_compacted && !(image.compacted & XCOMP_COMPACT))
+        emu_gp(e);
     check_header(e, &image);
     bool mxcsr = read_mxcsr(e, &image, mask);
     for (unsigned n = 0; n < FIRST_EXTENDED; n++)
@@ -233,4 +255,17 @@ void emu_xrstor(struct emu *e)
             emu_init_component(image.bytes, n, 0, 0);
     read_extended(e, at, &image, mask);
     take(e, &image, mask, mxcsr);
+}
+
+void emu_xrstor(struct emu *e)
+{
+    restore(e, false);
+}
+
+void emu_xrstors(struct emu *e)
+{
+    emu_need_feature(e, X86_D_1_EAX, 3);
+    need_osxsave(e);
+    emu_need_cpl0(e);
+    restore(e, true);
 }

@@ -64,7 +64,8 @@ static emu_op *const operations[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
     OP(RDPID, rdpid), OP(RDPMC, rdpmc), OP(CPUID, cpuid), OP(MONITOR, monitor), OP(MWAIT, mwait),
     OP(VMCALL, hypercall), OP(VMMCALL, hypercall), OP(STAC, stac), OP(CLAC, clac),
     OP(RDRAND, rdrand), OP(RDSEED, rdseed), OP(CLFLUSH, clflush), OP(CLFLUSHOPT, clflush),
-    OP(CLWB, clflush), OP(CLZERO, clzero),
+    OP(CLWB, clflush), OP(CLZERO, clzero), OP(MOVDIRI, movdiri), OP(MOVDIR64B, movdir64b),
+    OP(SERIALIZE, serialize),
     OP(SYSCALL, syscall), OP(SYSRET, sysret), OP(SYSENTER, sysenter), OP(SYSEXIT, sysexit),
     OP(SWAPGS, swapgs), OP(RDFSBASE, rdfsbase), OP(RDGSBASE, rdgsbase), OP(WRFSBASE, wrfsbase),
     OP(WRGSBASE, wrgsbase),
@@ -72,6 +73,7 @@ static emu_op *const operations[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
     OP(FXSAVE, fxsave), OP(FXSAVE64, fxsave), OP(FXRSTOR, fxrstor), OP(FXRSTOR64, fxrstor),
     OP(XSAVE, xsave), OP(XSAVE64, xsave), OP(XSAVEOPT, xsaveopt), OP(XSAVEOPT64, xsaveopt),
     OP(XSAVEC, xsavec), OP(XSAVEC64, xsavec), OP(XRSTOR, xrstor), OP(XRSTOR64, xrstor),
+    OP(XSAVES, xsaves), OP(XSAVES64, xsaves), OP(XRSTORS, xrstors), OP(XRSTORS64, xrstors),
     OP(FNSTENV, fnstenv), OP(FLDENV, fldenv), OP(FNSAVE, fnsave), OP(FRSTOR, frstor),
     OP(FWAIT, fwait), OP(STMXCSR, stmxcsr), OP(LDMXCSR, ldmxcsr),
 

@@ -156,6 +156,13 @@ static void pic_intr(struct engine *engine, bool level)
     apic_bus_extint(jit_of(engine)->apics, level);
 }
 
+static void ignne(struct engine *engine)
+{
+    struct jit_engine *jit = jit_of(engine);
+    for (unsigned i = 0; i < jit->created; i++)
+        jit_ferr_ignore(jit->vcpus[i]);
+}
+
 static void say(void (*line)(void *opaque, const char *text), void *opaque, const char *name, uint64_t value)
 {
     char text[80];
@@ -271,6 +278,7 @@ static const struct engine_ops engine_ops = {
     .create_vcpu = create_vcpu,
     .msi = msi,
     .pic_intr = pic_intr,
+    .ignne = ignne,
     .statistics = statistics,
     .destroy = destroy,
 };

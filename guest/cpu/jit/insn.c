@@ -260,6 +260,7 @@ static bool set_is_plain(const ZydisDecodedInstruction *z)
     case ZYDIS_ISA_SET_AVX:
     case ZYDIS_ISA_SET_AVX2:
     case ZYDIS_ISA_SET_AVXAES:
+    case ZYDIS_ISA_SET_AVX_GFNI:
     case ZYDIS_ISA_SET_VAES:
     case ZYDIS_ISA_SET_VPCLMULQDQ:
     case ZYDIS_ISA_SET_AVX_VNNI:
@@ -548,6 +549,13 @@ static bool sib_without_base(const struct insn *insn)
            insn->address_bytes != 2;
 }
 
+// Zydis counts the 128-bit VPCLMULQDQ as AVX, but a CPU that lacks PCLMULQDQ lacks that too.
+static uint16_t isa_of(const ZydisDecodedInstruction *z)
+{
+    bool carryless = z->mnemonic == ZYDIS_MNEMONIC_VPCLMULQDQ && z->meta.isa_set == ZYDIS_ISA_SET_AVX;
+    return carryless ? ZYDIS_ISA_SET_PCLMULQDQ : z->meta.isa_set;
+}
+
 int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum insn_mode mode)
 {
     ZydisDecodedInstruction z;
@@ -566,7 +574,7 @@ int insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, enum 
         return -ERANGE;
     if (!ZYAN_SUCCESS(status))
         return -EINVAL;
-    *insn = (struct insn){.mnemonic = z.mnemonic, .length = z.length, .mode = mode, .isa = z.meta.isa_set,
+    *insn = (struct insn){.mnemonic = z.mnemonic, .length = z.length, .mode = mode, .isa = isa_of(&z),
                           .operand_bytes = z.operand_width / 8, .address_bytes = z.address_width / 8,
                           .stack_bytes = z.stack_width / 8};
     memcpy(insn->bytes, copy, z.length);

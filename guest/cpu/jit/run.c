@@ -145,6 +145,10 @@ static void deliver_raised(struct jit_vcpu *v)
         vector = jit_combine_faults(v->delivering, vector);
     if (vector < 0)
         jit_shutdown(v);
+    if (vector == EX_MF && !(v->state.cr0 & CR0_NE)) {
+        jit_ferr(v);
+        return;
+    }
     deliver(v, JIT_EVENT_FAULT, vector, vector == EX_DF ? 0 : v->raised_code, vector);
 }
 
@@ -499,6 +503,18 @@ static bool run_one_instruction(struct jit_vcpu *v)
     return ran;
 }
 
+// An x87 exception that the instruction is to ignore, or that it may have cleared.
+static bool run_one_with_ferr(struct jit_vcpu *v)
+{
+    if (v->ferr.ignores_next)
+        jit_ferr_mask(v);
+    bool ran = run_one_instruction(v);
+    jit_ferr_unmask(v);
+    if (atomic_load(&v->ferr.asserted))
+        jit_ferr_follow(v);
+    return ran;
+}
+
 // One instruction in the reference mode: under TF, behind a shadow, for a debugger, with the world stopped.
 static int run_one(struct jit_vcpu *v)
 {
@@ -513,7 +529,7 @@ static int run_one(struct jit_vcpu *v)
     v->watch_hit = false;
     if (!mov_ss)
         v->breakpoint_hits = 0;
-    if (!run_one_instruction(v)) {
+    if (!run_one_with_ferr(v)) {
         s->sti_shadow = sti;
         s->mov_ss_shadow = mov_ss;
         return -1;
@@ -538,6 +554,7 @@ static bool needs_one(const struct jit_vcpu *v)
 {
     const struct x86_state *s = &v->state;
     return v->vcpu.engine->config.one_instruction_blocks || s->rflags & FL_TF || s->sti_shadow || s->mov_ss_shadow ||
+           atomic_load(&v->ferr.asserted) ||
            debugging(v) || v->wants_world || jit_breakpoints_armed(v) || jit_count_is_short(v);
 }
 
@@ -545,6 +562,8 @@ static bool needs_one(const struct jit_vcpu *v)
 // interrupts wait for its end.
 static int step(struct jit_vcpu *v)
 {
+    if (v->monitor.waits)
+        jit_mwait_sleep(v);
     atomic_store(&v->run, 1);
     if (atomic_load(&v->jit->world_stopping)) {
         jit_world_leave(v);
@@ -628,6 +647,7 @@ enum vcpu_exit jit_run(struct vcpu *vcpu)
     v->debug_skip = true;
     int exit = -1;
     if (__builtin_setjmp(v->unwind)) {
+        jit_ferr_unmask(v);
         if (v->emulating)
             put_before_back(v);
         v->in_code = false;

@@ -156,6 +156,9 @@ struct jit_vcpu {
     // calls, and asleep.
     struct { uint64_t run, code, sampled_calls, halted; } spent;
     uint32_t calls;
+    // FERR# and IGNNE# (ferr.c); the next instruction ignores what is pending, which is masked while it runs.
+    struct { _Atomic bool asserted, ignored; bool ignores_next; uint8_t masked; uint16_t fcw; } ferr;
+    struct { const uint64_t *line; uint64_t was[8]; bool waits, by_masked; } monitor;  // monitor.c
     uint64_t run_began;
 
     // Counted execution (count.c); else all of it stays 0. At the end, so that nothing else moves.
@@ -265,12 +268,23 @@ void jit_breakpoints_follow(struct jit_vcpu *v);         // before an instructio
 unsigned jit_breakpoints_at(const struct jit_vcpu *v);   // what the next instruction's fetch meets
 void jit_breakpoints_watch(struct jit_vcpu *v, uint64_t va, unsigned size_bytes, bool write);
 
+// ferr.c: x87 exceptions with CR0.NE clear
+void jit_ferr(struct jit_vcpu *v);           // instead of #MF
+void jit_ferr_mask(struct jit_vcpu *v);      // around an instruction that ignores it
+void jit_ferr_unmask(struct jit_vcpu *v);
+void jit_ferr_follow(struct jit_vcpu *v);    // behind each instruction while it is asserted
+void jit_ferr_ignore(struct jit_vcpu *v);    // any thread: IGNNE#
+
+// monitor.c: what MWAIT asked for; the run loop does it
+void jit_mwait_sleep(struct jit_vcpu *v);
+
 // world.c: asking vCPUs to leave translated code.
 void jit_kick(struct jit_vcpu *v);           // any thread
 void jit_world_stop(struct jit_vcpu *v);     // v: the caller's vCPU, which is safe meanwhile; or null
 void jit_world_start(struct jit_vcpu *v);
 void jit_world_enter(struct jit_vcpu *v);    // safe no longer; waits while the world is stopped
 void jit_world_leave(struct jit_vcpu *v);
+void jit_doze(struct jit_vcpu *v, uint64_t until_ns);  // as jit_wait, no longer than to this host time
 void jit_wait(struct jit_vcpu *v);           // halted: until there is something to do
 
 // count.c: guest time by the instructions executed. Nothing here does anything unless jit->count.on.

@@ -82,7 +82,7 @@ static bool nothing_to_do(struct jit_vcpu *v)
     return !atomic_load(&v->requests) && !apic_has_work(&v->apic);
 }
 
-static void doze(struct jit_vcpu *v)
+void jit_doze(struct jit_vcpu *v, uint64_t until_ns)
 {
     uint32_t seen = atomic_load(&v->wakes);
     atomic_store(&v->waiting, 1);
@@ -90,6 +90,8 @@ static void doze(struct jit_vcpu *v)
         uint64_t deadline = apic_timer_deadline_ns(&v->apic);
         if (deadline != UINT64_MAX)
             deadline = clock_host_deadline_ns(v->vcpu.engine->config.clock, deadline);
+        if (deadline > until_ns)
+            deadline = until_ns;
         struct timespec at = {deadline / 1000000000, deadline % 1000000000};
         v->count.halts++;
         uint64_t began = __builtin_ia32_rdtsc();
@@ -110,5 +112,5 @@ void jit_wait(struct jit_vcpu *v)
     if (jit_counts(v))
         jit_count_halted(v);
     else
-        doze(v);
+        jit_doze(v, UINT64_MAX);
 }
