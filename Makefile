@@ -41,8 +41,8 @@ release: build/build.ninja
 	@$(foreach p,$(programs),$(foreach n,$($(p)_names),ln -sf ../cmd/$(p) build/bin/$(n);))
 test-programs: build/build.ninja
 	@ninja -C build tests/cpu/cpu_diff tests/cpu/guest_code tests/cpu/inject tests/cpu/lockstep tests/cpu/litmus tests/cpu/bounds \
-		tests/cpu/bounds_copied tests/cpu/leaks tests/cpu/robust tests/fault/block-io \
-		tests/guest/nested-kvm-engine tests/guest/guest-vectors tests/guest/guest-durability
+		tests/cpu/bounds_copied tests/cpu/leaks tests/cpu/robust tests/cpu/walk_diff tests/fault/block-io \
+		tests/guest/nested-kvm-engine tests/guest/guest-vectors tests/guest/guest-durability tests/guest/guest-paging
 asan: build-asan/build.ninja
 	@ninja -C build-asan all unit-tests
 tsan: build-tsan/build.ninja

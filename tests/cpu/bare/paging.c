@@ -8,13 +8,15 @@
 enum { P = 1, W = 2, U = 4, PCD = 16, A = 32, D = 64, LARGE = 128, GLOBAL = 256 };
 #define NX (UINT64_C(1) << 63)
 #define RESERVED (UINT64_C(1) << 51)
+#define KEY(n) (UINT64_C(n) << 59)      // elsewhere than in long mode these bits are reserved
 enum { WINDOW_PAGES = 32 };
 
 static uint64_t rights(unsigned page)
 {
     static const uint64_t special[16] = {
         P | W | U, P | U, P | W, P, 0, P | W | U | A, P | W | U | A | D, P | W | U | NX,
-        P | W | U | RESERVED, P | W | NX, P | W | U | GLOBAL, P | W | U, P | W | U, P | W | U, P | W | U, P | W | U,
+        P | W | U | RESERVED, P | W | NX, P | W | U | GLOBAL, P | W | U | KEY(1), P | U | KEY(1), P | W | KEY(1),
+        P | W | U | KEY(15), P | W | U,
     };
     return page < 16 ? special[page] : P | W | U;
 }
