@@ -177,13 +177,39 @@ static void a_timer_comes_after_so_many_instructions(void **state)
     }
 }
 
+// A loop of two blocks, which IRET enters again with RF set, for the first instruction only: xor eax, eax;
+// 1: inc eax; jmp 2f; 2: cmp eax, 100; jne 1b; mov rcx, rsp; push SS0; push rcx; push 0x10002; push CS0;
+// lea rdx, [rip + 1b]; push rdx; iretq
+static const uint8_t resumed[] = {0x31, 0xc0, 0xff, 0xc0, 0xeb, 0, 0x83, 0xf8, 100, 0x75, 0xf7, 0x48, 0x89, 0xe1, 0x6a, WORLD_SS0,
+                                  0x51, 0x68, 2, 0, 1, 0, 0x6a, WORLD_CS0, 0x48, 0x8d, 0x15, 0xe3, 0xff, 0xff, 0xff, 0x52, 0x48, 0xcf};
+
+static void rf_is_gone_after_the_first_instruction(void **state)
+{
+    (void)state;
+    for (unsigned after = 1000; after < 1006; after++) {
+        struct world w;
+        struct clock_timer timer;
+        open_world(&w, false, 0, false);
+        timed = &w;
+        clock_timer_init(&timer, w.clock, send_nmi);
+        clock_timer_arm(&timer, after);
+        memcpy(w.ram.host + WORLD_CODE, resumed, sizeof resumed);
+        w.vcpu[0]->ops->put_state(w.vcpu[0]);
+        assert_int_equal(world_run(&w), EX_NMI);
+        assert_int_equal(*world_word(&w, WORLD_IST_TOP - 24) & (FL_RF | FL_FIXED), FL_FIXED);
+        clock_timer_finish(&timer);
+        world_close(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_instruction_takes_its_time), cmocka_unit_test(the_tsc_counts_within_a_block),
         cmocka_unit_test(a_device_is_touched_at_the_exact_time), cmocka_unit_test(a_fault_is_not_counted),
         cmocka_unit_test(a_halted_guests_time_jumps_to_the_next_timer),
-        cmocka_unit_test(or_goes_on_as_the_hosts_does), cmocka_unit_test(a_timer_comes_after_so_many_instructions),
+        cmocka_unit_test(or_goes_on_as_the_hosts_does), cmocka_unit_test(rf_is_gone_after_the_first_instruction),
+        cmocka_unit_test(a_timer_comes_after_so_many_instructions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
