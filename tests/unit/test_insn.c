@@ -442,6 +442,17 @@ static void single_facts(void **unused)
     }
 }
 
+static void fisttp_is_of_the_x87_in_every_size(void **unused)
+{
+    (void)unused;
+    for (unsigned opcode = 0xdb; opcode <= 0xdf; opcode += 2) {
+        struct insn in;
+        assert_int_equal(insn_decode(&in, (const uint8_t[]){opcode, 0x0b}, 2, INSN_64), 0);
+        assert_int_equal(in.vectors, INSN_X87);
+        assert_true(in.x87_waits);
+    }
+}
+
 static int decode(const uint8_t *bytes, size_t available, struct insn *in)
 {
     return insn_decode(in, bytes, available, INSN_64);
@@ -481,7 +492,7 @@ int main(void)
         cmocka_unit_test(all_of_64_bit_code),
         cmocka_unit_test(all_of_32_bit_code),
         cmocka_unit_test(all_of_16_bit_code),
-        cmocka_unit_test(single_facts),
+        cmocka_unit_test(fisttp_is_of_the_x87_in_every_size), cmocka_unit_test(single_facts),
         cmocka_unit_test(what_is_cut_off_wants_more_and_what_is_none_is_refused),
     };
     return cmocka_run_group_tests(tests, allow_all, NULL);

@@ -120,6 +120,21 @@ IN_BOTH_MODES(a_device_sees_the_chosen_elements_only)
     assert_int_equal(w->access[0].value, 0x78);
 }
 
+// The number doesn't fit, and that is unmasked: an exception is pending, and nothing was stored.
+GUEST(stores_nothing, "mov word ptr [rsp - 8], 0x37e\nfldcw [rsp - 8]\nfild dword ptr [rsp - 64]\n"
+      "fld1\nfscale\nfistp dword ptr [rbx]\nfnclex");
+
+IN_BOTH_MODES(an_x87_store_that_stores_nothing_leaves_two_pages_as_they_are)
+{
+    uint64_t at = WORLD_DATA + 3 * PAGE_BYTES - 2;
+    w->s->gpr[X86_RBX] = at;
+    *(uint32_t *)(w->ram.host + WORLD_STACK - 64) = 100;  // 2^100
+    *(uint32_t *)(w->ram.host + at) = 0x12345678;
+    w->s->xsave[XS_FTW] = 0;
+    assert_int_equal(RUN(w, stores_nothing), DONE);
+    assert_int_equal(*(uint32_t *)(w->ram.host + at), 0x12345678);
+}
+
 IN_BOTH_MODES(a_gather_goes_on_where_it_faulted)
 {
     w->s->gpr[X86_RBX] = ABSENT - 16;
@@ -218,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_masked_move_at_the_end_of_a_page_touches_what_is_chosen),
         cmocka_unit_test(a_masked_store_leaves_a_read_only_page_alone),
         cmocka_unit_test(a_device_sees_the_chosen_elements_only),
+        cmocka_unit_test(an_x87_store_that_stores_nothing_leaves_two_pages_as_they_are),
         cmocka_unit_test(a_gather_goes_on_where_it_faulted),
         cmocka_unit_test(an_x87_exception_is_told_at_the_next_instruction_that_waits),
         cmocka_unit_test(an_sse_exception_is_xm_or_else_ud),

@@ -193,7 +193,8 @@ static enum insn_vectors vectors_of(const ZydisDecodedInstruction *z)
     case ZYDIS_MNEMONIC_FCOMI:
     case ZYDIS_MNEMONIC_FCOMIP:
     case ZYDIS_MNEMONIC_FUCOMI:
-    case ZYDIS_MNEMONIC_FUCOMIP: return INSN_X87;  // of the Pentium Pro's set
+    case ZYDIS_MNEMONIC_FUCOMIP:   // of the Pentium Pro's set
+    case ZYDIS_MNEMONIC_FISTTP: return INSN_X87;  // of SSE3's, where it has 32 bits
     // Of vector sets, but on general registers.
     case ZYDIS_MNEMONIC_LFENCE:
     case ZYDIS_MNEMONIC_MFENCE:

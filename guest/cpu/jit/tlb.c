@@ -418,6 +418,12 @@ static bool needs_one(const struct jit_vcpu *v)
     return device && jit_counts(v) && !v->counted.one;
 }
 
+// An x87 store whose exception is unmasked: what is there must be what is stored. (A device is not asked.)
+static bool may_store_nothing(const struct jit_vcpu *v, const struct access_site *site)
+{
+    return site->x87_waits && (v->bounce.host[0] || v->bounce.host[1]);
+}
+
 static void serve_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
 {
     struct bounce *b = &v->bounce;
@@ -448,7 +454,7 @@ static void serve_miss(struct jit_vcpu *v, uint64_t va, const struct access_site
         v->access_host = (uint64_t)b->host[0];
     } else {
         v->count.bounces++;
-        if (!site->write || site->read_too)
+        if (!site->write || site->read_too || may_store_nothing(v, site))
             bounce_read(v);
         v->access_host = (uint64_t)b->at;
     }
