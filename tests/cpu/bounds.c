@@ -258,8 +258,8 @@ static bool reaches(struct trial *t, uint64_t va, unsigned size_bytes)
 static const char *wrong_area(const struct bench *b, struct trial *t, int vector)
 {
     uint32_t at;
-    bool all = reaches(t, t->loose_at, t->loose_bytes), first = reaches(t, t->loose_at, 1);
-    if (vector == BOUNDS_DONE ? !first : all)
+    bool all = reaches(t, t->loose_at, t->loose_bytes), least = reaches(t, t->loose_at + t->loose_least, 1);
+    if (vector == BOUNDS_DONE ? !least : all)
         return "that it ended well";
     uint64_t distance = b->w.s->cr2 - t->loose_at;
     if (vector == EX_PF && ((t->mode == BOUNDS_64 ? distance : (uint32_t)distance) >= t->loose_bytes || reaches(t, b->w.s->cr2, 1)))

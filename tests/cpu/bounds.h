@@ -30,9 +30,9 @@ struct trial {
     uint64_t gpr[X86_GPRS];
     uint16_t ignored;             // registers whose value isn't looked at
     uint8_t *xsave, *ram;
-    // Areas of several accesses: which bytes are written is not said, only that no others are; and it ends well if,
-    // and only if, all of it is reached.
-    uint64_t loose_at, loose_bytes;
+    // Areas of several accesses: which bytes are written is not said, only that no others are. It ends well if all of
+    // it is reached, and not unless what is written in any case is (of XSAVE, the header).
+    uint64_t loose_at, loose_bytes, loose_least;
     bool or_stack;                // #GP may be #SS: of two reasons, CPUs choose
 };
 

@@ -70,7 +70,7 @@ static const struct op ops[] = {
     {"fnsave", SAVES, 2, 0xdd, .reg = 6}, {"fnstenv", SAVES, 3, 0xd9, .reg = 6},
 };
 static const uint16_t area_bytes[] = {512, 576, 108, 28}, area_bytes_16[] = {512, 576, 94, 14};
-enum { XSAVE_NUMBER = 1, XSAVE_BYTES = 832 };
+enum { XSAVE_NUMBER = 1, XSAVE_BYTES = 832, XSAVE_HEADER = 512 };
 
 enum { NONE = INSN_NO_REG };
 struct form {
@@ -330,6 +330,7 @@ static void act(struct trial *t, const struct op *o, const struct form *f, unsig
     if (o->effect == SAVES) {
         t->loose_at = va;
         t->loose_bytes = o->size == XSAVE_NUMBER ? XSAVE_BYTES : size;
+        t->loose_least = o->size == XSAVE_NUMBER ? XSAVE_HEADER : 0;
         return;
     }
     if (!model_may(t, va, size, is_write(o), stack))

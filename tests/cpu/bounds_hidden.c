@@ -2,6 +2,8 @@
 //
 // What reaches memory without saying so in a ModRM byte, or by more than that says: the stack, strings, absolute
 // addresses, XLAT, bit tests whose offset is a register, masked stores, gathers, cross-page pairs.
+#include <cpuid.h>
+
 #include "tests/cpu/bounds.h"
 
 enum { XMM_AT = 160, YMM_AT = 576, SOURCE = 1, MASK = 2, MASK_YMM = 3 };
@@ -357,6 +359,38 @@ static void vpgatherqq(struct trial *t)
     }
 }
 
+// The line that RAX is in.
+static void clzero(struct trial *t)
+{
+    static const uint8_t zeros[64];
+    PUT(t, 0x0f, 0x01, 0xfc);
+    trial_set(t, X86_RAX, t->address);
+    if (model_may(t, t->address & ~UINT64_C(63), sizeof zeros, true, false))
+        model_put(t, t->address & ~UINT64_C(63), zeros, sizeof zeros);
+}
+
+// movdir64b rdi, [rsi]
+static void movdir64b(struct trial *t)
+{
+    uint8_t line[64];
+    PUT(t, 0x66, 0x0f, 0x38, 0xf8, 0x3e);
+    trial_set(t, X86_RDI, t->address & ~UINT64_C(63));
+    trial_set(t, X86_RSI, t->other);
+    if (!model_may(t, t->other, sizeof line, false, false))
+        return;
+    model_get(t, t->other, line, sizeof line);
+    if (model_may(t, t->address & ~UINT64_C(63), sizeof line, true, false))
+        model_put(t, t->address & ~UINT64_C(63), line, sizeof line);
+}
+
+static bool exists(const char *name)
+{
+    uint32_t a, b = 0, c = 0, d;
+    if (!strcmp(name, "movdir64b"))
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 28 & 1;
+    return true;
+}
+
 // --- all of them --------------------------------------------------------------------------------
 
 static const struct { const char *name; void (*make)(struct trial *t); bool wide; } hidden[] = {
@@ -366,14 +400,15 @@ static const struct { const char *name; void (*make)(struct trial *t); bool wide
     {"movs", movs, false}, {"cmps", cmps, false}, {"stos", stos, false}, {"lods", lods, false}, {"scas", scas, false},
     {"rep movs", rep_movs, false}, {"rep stos", rep_stos, false}, {"rep lods", rep_lods, false},
     {"mov moffs", absolute, false}, {"xlat", xlat, false}, {"bt m,r", bit_test, false}, {"maskmovdqu", maskmovdqu, true},
-    {"vpmaskmovd", vpmaskmovd_store, true}, {"vpmaskmovq", vpmaskmovq_load, true}, {"vpgatherqq", vpgatherqq, true},
+    {"vpmaskmovd", vpmaskmovd_store, true}, {"vpmaskmovq", vpmaskmovq_load, true}, {"vpgatherqq", vpgatherqq, true}, {"clzero", clzero, true},
+    {"movdir64b", movdir64b, true},
 };
 const unsigned hidden_count = ARRAY_SIZE(hidden);
 
 // False too where it was aimed at something that isn't tried.
 bool hidden_make(struct trial *t, unsigned number)
 {
-    if (!in_64(t) && (hidden[number].wide || !t->flat || !fits(t, 1 << 12)))
+    if (!exists(hidden[number].name) || (!in_64(t) && (hidden[number].wide || !t->flat || !fits(t, 1 << 12))))
         return false;
     t->address = masked(t, t->address);
     snprintf(t->name, sizeof t->name, "%s", hidden[number].name);
