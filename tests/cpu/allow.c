@@ -24,6 +24,7 @@ static const struct { ZydisISAExt extension; enum x86_word word; uint8_t bit; } 
     {ZYDIS_ISA_EXT_CLFLUSHOPT, X86_7_EBX, 23}, {ZYDIS_ISA_EXT_CLWB, X86_7_EBX, 24},
     {ZYDIS_ISA_EXT_GFNI, X86_7_ECX, 8},        {ZYDIS_ISA_EXT_VAES, X86_7_ECX, 9},
     {ZYDIS_ISA_EXT_VPCLMULQDQ, X86_7_ECX, 10}, {ZYDIS_ISA_EXT_MOVDIR, X86_7_ECX, 28},
+    {ZYDIS_ISA_EXT_CLZERO, X86_80000008_EBX, 0},
     {ZYDIS_ISA_EXT_AVX_VNNI, X86_7_1_EAX, 4},  {ZYDIS_ISA_EXT_LZCNT, X86_80000001_ECX, 5},
 };
 
@@ -39,6 +40,8 @@ static void host_words(uint32_t words[X86_WORDS])
     words[X86_7_1_EAX] = a;
     __cpuid(0x80000001, a, b, c, d);
     words[X86_80000001_ECX] = c;
+    __cpuid(0x80000008, a, b, c, d);
+    words[X86_80000008_EBX] = b;
 }
 
 void allow_prepare(const struct x86_support *support)

@@ -3,6 +3,7 @@
 // Random instruction sequences on the host CPU and on the software engine; every register, flag and
 // byte of memory must agree. A program that fails is made smaller and printed, with the seed that
 // makes it again: cpu_diff --seed N --count 1.
+#include <Zydis/Zydis.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #include "tests/cpu/compare.h"
 #include "tests/cpu/directed.h"
+#include "tests/cpu/forms.h"
 #include "tests/cpu/generate.h"
 #include "tests/cpu/guest.h"
 #include "tests/cpu/host.h"
@@ -18,8 +20,8 @@
 struct options {
     uint64_t seed, count;
     unsigned seconds, failures_max, every;
-    bool host_only, print, x87_pointers, undefined_flags, directed;
-    const char *only;  // of the directed cases, those whose name has this
+    bool host_only, print, x87_pointers, undefined_flags, directed, forms;
+    const char *only;  // of the directed cases or forms, those whose name has this
     struct guest_options guest;
 };
 
@@ -210,10 +212,57 @@ static void run_directed(struct bench *b, struct tally *t)
     }
 }
 
+static bool check_form(struct bench *b, const struct form *form, struct program *program, unsigned variant)
+{
+    bool equal = run_and_count(b, program);
+    if (!equal) {
+        printf("FAILED form %s, variant %u\n", ZydisMnemonicGetString(form->mnemonic), variant);
+        print_failure(b, program);
+    }
+    return equal;
+}
+
+// One of so many cases, others for another seed. A form counts as executed if one of its cases came to the end.
+static bool run_form(struct bench *b, struct tally *t, const struct form *form, uint64_t *number, bool *executed)
+{
+    for (unsigned variant = 0; variant < form_variants(form); variant++) {
+        struct program program;
+        if ((*number)++ % b->options.every != b->options.seed % b->options.every ||
+            !form_make(&program, form, variant, b->options.seed))
+            continue;
+        if (count_result(b, t, check_form(b, form, &program, variant)))
+            return true;
+        *executed |= b->expected.vector == EX_BP;
+    }
+    return false;
+}
+
+static void run_forms(struct bench *b, struct tally *t)
+{
+    unsigned count, executed = 0;
+    uint64_t number = 0;
+    struct form *list = forms_find(&count);
+    bool enough = false;
+    for (const struct form *form = list; form < list + count && !enough; form++) {
+        const char *name = ZydisMnemonicGetString(form->mnemonic);
+        bool ran = false;
+        if (b->options.only && strcmp(name, b->options.only))
+            continue;
+        enough = run_form(b, t, form, &number, &ran);
+        executed += ran;
+        if (!ran && b->options.every == 1)
+            printf("never executed to the end: %s (%02x, map %u)\n", name, form->opcode, form->map);
+    }
+    printf("%u forms, %u of them executed to the end\n", count, executed);
+    free(list);
+}
+
 static int run_all(struct bench *b)
 {
     struct tally t = {0};
-    if (b->options.directed)
+    if (b->options.forms)
+        run_forms(b, &t);
+    else if (b->options.directed)
         run_directed(b, &t);
     else
         run_seeds(b, &t);
@@ -225,9 +274,9 @@ static int run_all(struct bench *b)
 static const char usage[] =
     "Usage: cpu_diff [--seed N] [--count N] [--seconds N] [--mode translated|single|host]\n"
     "                [--supervisor] [--failures N] [--x87-pointers]\n"
-    "                [--undefined-flags] [--print] [--directed [--only NAME] [--every N]]\n"
-    "Compares random instruction sequences, or with --directed those of directed_cases.S, on the host\n"
-    "CPU and on the software engine.\n"
+    "                [--undefined-flags] [--print] [--directed | --forms] [--only NAME] [--every N]\n"
+    "Compares random instruction sequences, or with --directed those of directed_cases.S, or with --forms\n"
+    "every form of instruction with each kind of operand, on the host CPU and on the software engine.\n"
     "  --mode        translated: whole blocks, chained (the default); single: blocks of one\n"
     "                instruction; host: the host against itself, to test the test\n"
     "  --supervisor  run them at privilege level 0\n"
@@ -235,8 +284,9 @@ static const char usage[] =
     "  --x87-pointers  compare FIP, FDP and FOP, too\n"
     "  --undefined-flags  compare flags that the manual leaves undefined, too\n"
     "  --print       print each program before it runs\n"
-    "  --only        of the directed cases, those whose name has this in it\n"
-    "  --every       of each directed case's variants one in so many (1)\n";
+    "  --only        of the directed cases, those whose name has this in it; the forms of this mnemonic\n"
+    "  --every       of each directed case's variants, or of the forms' cases, one in so many (1); --seed\n"
+    "                says which of the latter\n";
 
 static void set_mode(struct options *o, const char *mode)
 {
@@ -253,7 +303,7 @@ static struct options parse(int argc, char **argv)
     static const struct option names[] = {
         {"seed", 1, 0, 's'}, {"count", 1, 0, 'c'}, {"seconds", 1, 0, 't'}, {"mode", 1, 0, 'm'},
         {"supervisor", 0, 0, '0'}, {"failures", 1, 0, 'f'}, {"x87-pointers", 0, 0, 'x'},
-        {"undefined-flags", 0, 0, 'u'}, {"print", 0, 0, 'p'}, {"directed", 0, 0, 'd'}, {"only", 1, 0, 'o'},
+        {"undefined-flags", 0, 0, 'u'}, {"print", 0, 0, 'p'}, {"directed", 0, 0, 'd'}, {"forms", 0, 0, 'F'}, {"only", 1, 0, 'o'},
         {"every", 1, 0, 'e'}, {0},
     };
     struct options o = {.seed = 1, .count = 2000, .failures_max = 10, .every = 1};
@@ -269,6 +319,7 @@ static struct options parse(int argc, char **argv)
         case 'u': o.undefined_flags = true; break;
         case 'p': o.print = true; break;
         case 'd': o.directed = true; break;
+        case 'F': o.forms = true; break;
         case 'o': o.only = optarg; break;
         case 'e': o.every = strtoul(optarg, NULL, 0); break;
         default: fputs(usage, stderr); exit(2);

@@ -363,13 +363,19 @@ bool append_random(struct generator *g)
     return true;
 }
 
+void random_start(struct generator *g)
+{
+    random_registers(g, &g->program->start);
+    g->program->code_offset =
+        random_percent(&g->random, 30) ? PROGRAM_PAGE - below(g, 48) : below(g, 2 * PROGRAM_PAGE);
+}
+
 void generate(struct program *program, uint64_t seed, bool x87_pointers, bool supervisor)
 {
     struct generator g = {.random = {seed}, .program = program, .x87_pointers = x87_pointers,
                           .supervisor = supervisor};
     *program = (struct program){.image_seed = seed ^ 0x5bd1e995};
-    random_registers(&g, &program->start);
-    program->code_offset = random_percent(&g.random, 30) ? PROGRAM_PAGE - below(&g, 48) : below(&g, 2 * PROGRAM_PAGE);
+    random_start(&g);
     enum { SNIPPET_ROOM = 12 };
     for (unsigned parts = 1 + below(&g, 6); parts && program->count < INSTRUCTIONS_MAX - SNIPPET_ROOM; parts--)
         if (percent(&g, 30))

@@ -26,7 +26,8 @@ struct generator {
 void generator_prepare(const struct x86_support *support);
 void generate(struct program *program, uint64_t seed, bool x87_pointers, bool supervisor);
 
-// For snippets.c.
+// For snippets.c and form_cases.c.
+void random_start(struct generator *g);  // registers, and where the code lies
 struct instruction *append(struct generator *g, const void *bytes, unsigned length);
 bool append_random(struct generator *g);  // any one instruction; false: the program is full
 unsigned random_pointer(struct generator *g, bool low);  // a GPR that holds one
