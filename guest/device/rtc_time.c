@@ -144,12 +144,13 @@ void rtc_jump(struct rtc *r, int64_t by_ns)
     rest_ns += rest_ns < 0 ? NS_PER_SECOND : 0;
     if (!rtc_updates(r))
         return;
-    r->base_s = rtc_clamp(r->base_s + (by_ns - rest_ns) / NS_PER_SECOND);
+    r->base_s += (by_ns - rest_ns) / NS_PER_SECOND;
     r->base_ns -= rest_ns;
     if (r->base_ns < -NS_PER_SECOND) {
         r->base_ns += NS_PER_SECOND;
         r->base_s++;
     }
+    r->base_s = rtc_clamp(r->base_s);
 }
 
 static bool alarm_matches(uint8_t alarm, uint8_t now)

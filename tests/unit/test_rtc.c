@@ -311,6 +311,17 @@ static void an_alarm_passed_in_a_pause_comes_at_its_end(void **state)
     assert_int_equal(get(C) & 0xb0, 0xb0);
 }
 
+static void the_last_year_is_the_last(void **state)
+{
+    (void)state;
+    follow_the_host();
+    rtc.base_s = INT64_C(253402300799);
+    for (unsigned i = 0; i < 9; i++)
+        pause_for(SECOND / 2);
+    assert_int_equal(get(CENTURY), 0x99);
+    assert_int_equal(device_loaded(&rtc.dev, NULL), 0);
+}
+
 static void a_snapshot_without_the_hosts_time_stands(void **state)
 {
     (void)state;
@@ -344,6 +355,7 @@ int main(void)
         TEST(the_time_stands_while_the_guest_is_paused),
         TEST(or_it_follows_the_hosts),
         TEST(an_alarm_passed_in_a_pause_comes_at_its_end),
+        TEST(the_last_year_is_the_last),
         TEST(a_snapshot_without_the_hosts_time_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
