@@ -315,7 +315,7 @@ static void a_forged_vcpu_is_refused(void **state)
     (void)state;
     FORGED(cr0, UINT64_C(1) << 32 | CR0_ET, "cr0 is 0x100000010");
     FORGED(cr0, CR0_PG, "cr0 is");
-    FORGED(cr4, CR4_LA57, "cr4 is");
+    FORGED(cr4, BIT(23), "cr4 is");
     FORGED(cr4, CR4_PCIDE, "cr4 is");
     FORGED(cr3, BIT(40), "cr3 is");
     FORGED(efer, EFER_LMA, "efer is");
