@@ -249,9 +249,9 @@ void emu_movdir64b(struct emu *e)
     emu_need_feature(e, X86_7_ECX, 28);
     uint64_t offset = e->s->gpr[e->i->op[0].reg] & size_mask(e->i->address_bytes);
     gva_t to = emu_linear(e, X86_ES, offset, sizeof line, true);
-    if (to.u % sizeof line)
-        emu_gp(e);
     jit_load_bytes(e->v, emu_address(e, sizeof line, false), line, sizeof line, JIT_AS_CPL);
+    if (to.u % sizeof line)
+        emu_gp(e);  // behind what the load raises, as AMD's CPUs do
     uint8_t *host = jit_span(e->v, to, true, JIT_AS_CPL, &size);
     if (host)
         store_line(host, line);
