@@ -4,7 +4,7 @@
 #include "bare.h"
 #include "io.h"
 
-enum { CR0_ON = 0x33, CR0_PG = INT32_MIN, CR4_PSE = 0x10, CR4_PAE = 0x20 };
+enum { CR0_ON = 0x33, CR0_PG = INT32_MIN, CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_PCIDE = 0x20000 };
 enum { MSR_EFER = 0xc0000080, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK };
 enum { EFER_SCE = 1, EFER_LME = 0x100, EFER_NXE = 0x800 };
 enum { DR6_RESET = 0xffff0ff0, DR7_RESET = 0x400, FL_VM = 0x20000 };
@@ -85,6 +85,7 @@ static void enter_mode(const struct one_case *c, const struct mode *m)
 static void leave_mode(void)
 {
     write_dr7(DR7_RESET);
+    write_cr4(read_cr4() & ~(uint32_t)CR4_PCIDE);  // which keeps paging on
     write_cr0(CR0_ON);
     write_cr4(0);
     write_msr(MSR_EFER, EFER_SCE | EFER_NXE);
