@@ -124,7 +124,7 @@ static void take_explicit(struct insn *insn, const ZydisDecodedOperand *from)
 static bool take_operands(struct insn *insn, const ZydisDecodedInstruction *z,
                           const ZydisDecodedOperand *operands)
 {
-    bool hidden_memory = false;
+    bool hidden_memory = false, named = false;
     insn->segment = X86_DS;
     insn->base = insn->index = INSN_NO_REG;
     insn->scale = 1;
@@ -138,12 +138,14 @@ static bool take_operands(struct insn *insn, const ZydisDecodedInstruction *z,
             hidden_memory = true;
         if (from->type == ZYDIS_OPERAND_TYPE_MEMORY && from->mem.type == ZYDIS_MEMOP_TYPE_VSIB)
             hidden_memory = true;
-        if (seen && insn->operands < 4)
+        if (seen && insn->operands < 4) {
             take_explicit(insn, from);
-        else if (from->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+            named |= from->type == ZYDIS_OPERAND_TYPE_MEMORY;
+        } else if (from->type == ZYDIS_OPERAND_TYPE_MEMORY) {
             use_gpr(insn, from->mem.base);
             use_gpr(insn, from->mem.index);
-            if (from->mem.segment != ZYDIS_REGISTER_ES && from->mem.segment != ZYDIS_REGISTER_SS)
+            // MOVDIR64B's bytes name its source, and the destination's segment is not that one's.
+            if (!named && from->mem.segment != ZYDIS_REGISTER_ES && from->mem.segment != ZYDIS_REGISTER_SS)
                 insn->segment = number(from->mem.segment);
         }
     }
