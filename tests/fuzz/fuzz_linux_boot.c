@@ -37,14 +37,17 @@ static void open_world(void)
     snprintf(initrd_path, sizeof initrd_path, "/proc/self/fd/%d", initrd_fd);
 }
 
+// As no reader, since one that never rests has its old maps pile up until changes are refused.
 static struct mem *show_ram(uint64_t low_bytes)
 {
     struct err err;
     struct mem *memory = mem_create(UINT64_C(1) << 46);
+    mem_thread_offline();
     require(mem_add_ram(memory, GPA(0), &ram, 0, low_bytes, false, &err) == 0);
     if (low_bytes < RAM_MIB * MIB)
         require(mem_add_ram(memory, GPA(UINT64_C(1) << 32), &ram, low_bytes,
                             RAM_MIB * MIB - low_bytes, false, &err) == 0);
+    mem_thread_online();
     return memory;
 }
 

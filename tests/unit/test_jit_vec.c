@@ -129,10 +129,10 @@ IN_BOTH_MODES(an_x87_store_that_stores_nothing_leaves_two_pages_as_they_are)
     uint64_t at = WORLD_DATA + 3 * PAGE_BYTES - 2;
     w->s->gpr[X86_RBX] = at;
     *(uint32_t *)(w->ram.host + WORLD_STACK - 64) = 100;  // 2^100
-    *(uint32_t *)(w->ram.host + at) = 0x12345678;
+    memcpy(w->ram.host + at, &(uint32_t){0x12345678}, 4);
     w->s->xsave[XS_FTW] = 0;
     assert_int_equal(RUN(w, stores_nothing), DONE);
-    assert_int_equal(*(uint32_t *)(w->ram.host + at), 0x12345678);
+    assert_memory_equal(w->ram.host + at, &(uint32_t){0x12345678}, 4);
 }
 
 IN_BOTH_MODES(a_gather_goes_on_where_it_faulted)
