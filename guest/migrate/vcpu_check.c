@@ -64,8 +64,7 @@ static uint64_t u64_at(const struct check *c, size_t offset)
 
 static bool is_canonical(const struct check *c, uint64_t address)
 {
-    unsigned unused = 64 - c->model->linear_bits;
-    return (uint64_t)((int64_t)(address << unused) >> unused) == address;
+    return x86_is_canonical_base(c->model, address);
 }
 
 static int check_masks(const struct check *c)
@@ -108,29 +107,12 @@ static int check_between(const struct check *c)
     return 0;
 }
 
-// CR4's bits and the CPUID bit that offers each.
-static uint64_t cr4_bits(const struct x86_model *model)
-{
-    static const struct { uint64_t bits; enum x86_word word; uint8_t bit; } offers[] = {
-        {CR4_VME | CR4_PVI, X86_1_EDX, 1},  {CR4_DE, X86_1_EDX, 2},      {CR4_PSE, X86_1_EDX, 3},
-        {CR4_TSD, X86_1_EDX, 4},            {CR4_PAE, X86_1_EDX, 6},     {CR4_MCE, X86_1_EDX, 7},
-        {CR4_PGE, X86_1_EDX, 13},           {CR4_OSFXSR, X86_1_EDX, 24}, {CR4_OSXMMEXCPT, X86_1_EDX, 25},
-        {CR4_PCIDE, X86_1_ECX, 17},         {CR4_OSXSAVE, X86_1_ECX, 26}, {CR4_FSGSBASE, X86_7_EBX, 0},
-        {CR4_SMEP, X86_7_EBX, 7},           {CR4_SMAP, X86_7_EBX, 20},   {CR4_UMIP, X86_7_ECX, 2},
-        {CR4_PKE, X86_7_ECX, 3},            {CR4_LA57, X86_7_ECX, 16},
-    };
-    uint64_t bits = CR4_PCE;  // belongs to RDPMC, which has no CPUID bit
-    for (size_t i = 0; i < ARRAY_SIZE(offers); i++)
-        bits |= x86_has(model, offers[i].word, offers[i].bit) ? offers[i].bits : 0;
-    return bits;
-}
-
 static int check_mode(const struct check *c)
 {
     uint64_t cr0 = c->s->cr0, cr4 = c->s->cr4, efer = c->s->efer;
     if ((cr0 & CR0_PG && !(cr0 & CR0_PE)) || (cr0 & CR0_NW && !(cr0 & CR0_CD)))
         return refuse(c, "cr0", cr0);
-    if (cr4 & ~cr4_bits(c->model))
+    if (cr4 & ~x86_cr4_offered(c->model))
         return refuse(c, "cr4", cr4);
     bool long_mode = efer & EFER_LME && cr0 & CR0_PG;
     if (long_mode != !!(efer & EFER_LMA))

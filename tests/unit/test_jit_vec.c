@@ -135,6 +135,18 @@ IN_BOTH_MODES(an_x87_store_that_stores_nothing_leaves_two_pages_as_they_are)
     assert_memory_equal(w->ram.host + at, &(uint32_t){0x12345678}, 4);
 }
 
+IN_BOTH_MODES(and_a_device_behind_memory_is_not_read_for_that)
+{
+    w->s->gpr[X86_RBX] = DEVICE - 2;
+    *(uint32_t *)(w->ram.host + WORLD_STACK - 64) = 100;
+    memcpy(w->ram.host + DEVICE - 2, "ab", 2);
+    w->s->xsave[XS_FTW] = 0;
+    assert_int_equal(RUN(w, stores_nothing), DONE);
+    assert_memory_equal(w->ram.host + DEVICE - 2, "ab", 2);
+    for (unsigned i = 0; i < w->accesses; i++)
+        assert_true(w->access[i].write && !w->access[i].value);
+}
+
 IN_BOTH_MODES(a_gather_goes_on_where_it_faulted)
 {
     w->s->gpr[X86_RBX] = ABSENT - 16;
@@ -234,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_masked_store_leaves_a_read_only_page_alone),
         cmocka_unit_test(a_device_sees_the_chosen_elements_only),
         cmocka_unit_test(an_x87_store_that_stores_nothing_leaves_two_pages_as_they_are),
+        cmocka_unit_test(and_a_device_behind_memory_is_not_read_for_that),
         cmocka_unit_test(a_gather_goes_on_where_it_faulted),
         cmocka_unit_test(an_x87_exception_is_told_at_the_next_instruction_that_waits),
         cmocka_unit_test(an_sse_exception_is_xm_or_else_ud),

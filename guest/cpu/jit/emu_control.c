@@ -76,28 +76,10 @@ static void write_cr3(struct emu *e, uint64_t value)
     jit_flush_nonglobal(e->v);
 }
 
-// CR4 bits exist with the feature that they enable.
-static uint64_t cr4_known(const struct x86_model *m)
-{
-    static const struct { uint32_t bits; uint8_t word, bit; } features[] = {
-        {CR4_VME | CR4_PVI, X86_1_EDX, 1}, {CR4_DE, X86_1_EDX, 2}, {CR4_PSE, X86_1_EDX, 3},
-        {CR4_TSD, X86_1_EDX, 4}, {CR4_PAE, X86_1_EDX, 6}, {CR4_MCE, X86_1_EDX, 7},
-        {CR4_PGE, X86_1_EDX, 13}, {CR4_OSFXSR, X86_1_EDX, 24}, {CR4_OSXMMEXCPT, X86_1_EDX, 25},
-        {CR4_PCIDE, X86_1_ECX, 17}, {CR4_OSXSAVE, X86_1_ECX, 26}, {CR4_FSGSBASE, X86_7_EBX, 0},
-        {CR4_SMEP, X86_7_EBX, 7}, {CR4_SMAP, X86_7_EBX, 20}, {CR4_UMIP, X86_7_ECX, 2},
-        {CR4_PKE, X86_7_ECX, 3}, {CR4_LA57, X86_7_ECX, 16},
-    };
-    uint64_t known = CR4_PCE;
-    for (unsigned n = 0; n < ARRAY_SIZE(features); n++)
-        if (x86_has(m, features[n].word, features[n].bit))
-            known |= features[n].bits;
-    return known;
-}
-
 static void check_cr4(struct emu *e, uint64_t value, uint64_t changed)
 {
     struct x86_state *s = e->s;
-    if (value & ~cr4_known(jit_model(e->v)))
+    if (value & ~x86_cr4_offered(jit_model(e->v)))
         emu_gp(e);
     if (emu_long_mode(s) && (!(value & CR4_PAE) || (changed & CR4_LA57)))
         emu_gp(e);

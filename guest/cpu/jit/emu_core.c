@@ -36,8 +36,7 @@ void emu_need_feature(struct emu *e, enum x86_word word, unsigned bit)
 
 bool emu_canonical_base(const struct emu *e, uint64_t address)
 {
-    unsigned unused = 64 - jit_model(e->v)->linear_bits;
-    return (uint64_t)((int64_t)(address << unused) >> unused) == address;
+    return x86_is_canonical_base(jit_model(e->v), address);
 }
 
 uint64_t emu_reg(const struct x86_state *s, unsigned reg, unsigned size_bytes)

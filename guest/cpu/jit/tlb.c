@@ -353,6 +353,18 @@ static void bounce_read(struct jit_vcpu *v)
         part_read(v, b->host[1], b->gpa[1], b->at + b->first_bytes, b->size_bytes - b->first_bytes);
 }
 
+// An x87 store whose exception is unmasked stores nothing: then what is committed must be what is there. A device is not
+// asked for that, since it would be touched twice; it gets zeros.
+static void bounce_keep(struct jit_vcpu *v)
+{
+    struct bounce *b = &v->bounce;
+    memset(b->at, 0, b->size_bytes);
+    if (b->host[0])
+        memcpy(b->at, b->host[0], b->first_bytes);
+    if (b->host[1])
+        memcpy(b->at + b->first_bytes, b->host[1], b->size_bytes - b->first_bytes);
+}
+
 static bool bounce_write(struct jit_vcpu *v)
 {
     struct bounce *b = &v->bounce;
@@ -418,12 +430,6 @@ static bool needs_one(const struct jit_vcpu *v)
     return device && jit_counts(v) && !v->counted.one;
 }
 
-// An x87 store whose exception is unmasked: what is there must be what is stored. (A device is not asked.)
-static bool may_store_nothing(const struct jit_vcpu *v, const struct access_site *site)
-{
-    return site->x87_waits && (v->bounce.host[0] || v->bounce.host[1]);
-}
-
 static void serve_miss(struct jit_vcpu *v, uint64_t va, const struct access_site *site)
 {
     struct bounce *b = &v->bounce;
@@ -454,8 +460,10 @@ static void serve_miss(struct jit_vcpu *v, uint64_t va, const struct access_site
         v->access_host = (uint64_t)b->host[0];
     } else {
         v->count.bounces++;
-        if (!site->write || site->read_too || may_store_nothing(v, site))
+        if (!site->write || site->read_too)
             bounce_read(v);
+        else if (site->x87_waits)
+            bounce_keep(v);
         v->access_host = (uint64_t)b->at;
     }
     bool finish = site->write && (!whole || is_code(v, b->host[0]));
@@ -605,8 +613,10 @@ void *jit_open(struct jit_vcpu *v, gva_t at, unsigned size_bytes, bool read, boo
     b->in_place = b->host[0] && b->first_bytes == size_bytes;
     if (b->in_place)
         return b->host[0];
-    if (read || b->host[0] || b->host[1])  // an x87 store with an unmasked exception stores nothing
+    if (read)
         bounce_read(v);
+    else
+        bounce_keep(v);
     return b->at;
 }
 

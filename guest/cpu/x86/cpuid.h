@@ -36,6 +36,14 @@ struct x86_model {
     uint64_t arch_capabilities;        // IA32_ARCH_CAPABILITIES, if the feature is there
 };
 
+// Canonical for this CPU's width, whatever CR4.LA57 is: what MSRs and the bases of segments and tables must be (SDM
+// volume 3, 4.5).
+static inline bool x86_is_canonical_base(const struct x86_model *model, uint64_t address)
+{
+    unsigned unused = 64 - model->linear_bits;
+    return (uint64_t)((int64_t)(address << unused) >> unused) == address;
+}
+
 // What an engine can do: a model's words are masked with these.
 struct x86_support {
     uint32_t words[X86_WORDS];
@@ -63,6 +71,8 @@ static inline bool x86_has(const struct x86_model *m, enum x86_word word, unsign
 {
     return m->words[word] >> bit & 1;
 }
+// CR4's bits, each of which exists with the feature that it enables.
+uint64_t x86_cr4_offered(const struct x86_model *model);
 
 struct x86_cpuid { uint32_t eax, ebx, ecx, edx; };
 // The answer for this vCPU now: state gives what follows from CR4, XCR0 and the APIC.

@@ -55,12 +55,6 @@ struct access {
 
 static bool is_amd(const struct x86_model *m) { return strcmp(m->vendor, "AuthenticAMD") == 0; }
 
-static bool is_canonical(const struct x86_model *m, uint64_t address)
-{
-    unsigned unused = 64 - m->linear_bits;
-    return (uint64_t)((int64_t)(address << unused) >> unused) == address;
-}
-
 static bool is_memory_type(uint8_t type)
 {
     return type == 0 || type == 1 || (type >= 4 && type <= 6);
@@ -83,7 +77,7 @@ static bool obeys(const struct x86_model *m, enum rule rule, uint64_t value)
 {
     switch (rule) {
     case CANONICAL:
-        return is_canonical(m, value);
+        return x86_is_canonical_base(m, value);
     case LOW_32:
         return value <= UINT32_MAX;
     case LOW_8_BITS:
