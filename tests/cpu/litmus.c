@@ -73,17 +73,15 @@ GUEST(split_1, ROUND(0x40100, 0x40000) "lock inc dword ptr [0x44ffe]\n" AGAIN_1)
 
 // vCPU 0 changes the immediate of a function (`mov eax, imm32; ret`) through another name of its page, then
 // says so: vCPU 1, once it has seen that and serialized, must run the new one; before, the old or the new.
-GUEST(patch_0, ROUND(0x40000, 0x40100) "mov [0x43004], ebp\nmov [0x40500], ebp\n" AGAIN_0
-      JUDGE("lea ecx, [rbp - 1]\ncmp [0x40410], ecx\njb 7f\ncmp [0x40400], ecx\njb 8f"));
-GUEST(patch_1, ROUND(0x40100, 0x40000)
-      "mov ecx, [0x40500]\nmov [0x40420], ecx\nxor eax, eax\ncpuid\nmov ecx, 0x42003\ncall rcx\nmov ebx, [0x40420]\nmov rsp, 0x40100\n" AGAIN_1);
-GUEST(patched, ".byte 0xb8\n.long 0\nret");
-
-// The same, but it runs by the name that is written; and by both names in turn.
 #define RUN_PATCHED(name, text) GUEST(name##_1, ROUND(0x40100, 0x40000) "mov ecx, [0x40500]\nmov [0x40420], ecx\nxor eax, eax\ncpuid\n" text \
       "mov ebx, [0x40420]\nmov rsp, 0x40100\n" AGAIN_1)
 #define PATCH(name) GUEST(name##_0, ROUND(0x40000, 0x40100) "mov [0x43004], ebp\nmov [0x40500], ebp\n" AGAIN_0 \
       JUDGE("lea ecx, [rbp - 1]\ncmp [0x40410], ecx\njb 7f\ncmp [0x40400], ecx\njb 8f"))
+PATCH(patch);
+RUN_PATCHED(patch, "mov ecx, 0x42003\ncall rcx\n");
+GUEST(patched, ".byte 0xb8\n.long 0\nret");
+
+// The same, but it runs by the name that is written; and by both names in turn.
 PATCH(patch_same);
 RUN_PATCHED(patch_same, "mov ecx, 0x43003\ncall rcx\n");
 PATCH(patch_both);

@@ -134,7 +134,8 @@
     inc ecx
     disarm
     END
-    CASE "executing in real mode", REAL16, trace=TRAPS
+    .macro executing name, mode
+    CASE "executing in \name", \mode, trace=TRAPS
     mov eax, offset 1f + LOW_BASE
     mov dr0, eax
     mov eax, 0x402
@@ -144,16 +145,9 @@
     mov eax, 0x400
     mov dr7, eax
     END
-    CASE "executing in 16-bit code", PROT16, trace=TRAPS
-    mov eax, offset 1f + LOW_BASE
-    mov dr0, eax
-    mov eax, 0x402
-    mov dr7, eax
-1:  inc cx
-    inc cx
-    mov eax, 0x400
-    mov dr7, eax
-    END
+    .endm
+    executing "real mode", REAL16
+    executing "16-bit code", PROT16
 
     // ---- ports
     .macro port name, control, instruction

@@ -264,6 +264,21 @@
     mov ax, 0xc
     ltr ax
     END
+    // What LAR and LSL give, and whether each of the four succeeds.
+    .macro tell attributes
+    mov byte ptr [gdt + DPL1_DATA + 5], \attributes
+    mov edi, DPL1_DATA
+    mov eax, -1
+    mov edx, -1
+    lar eax, edi
+    setz bl
+    lsl edx, edi
+    setz bh
+    verr di
+    setz cl
+    verw di
+    setz ch
+    .endm
     .irp type, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     CASE "long: lar, lsl, verr, verw of system type \type", LONG64
     mov byte ptr [gdt + DPL1_DATA + 5], 0x80 + \type
@@ -281,30 +296,10 @@
     setz r11b
     END
     CASE "lar, lsl, verr, verw of system type \type", PROT32
-    mov byte ptr [gdt + DPL1_DATA + 5], 0x80 + \type
-    mov ecx, DPL1_DATA
-    mov eax, -1
-    mov edx, -1
-    lar eax, ecx
-    setz bl
-    lsl edx, ecx
-    setz bh
-    verr cx
-    setz cl
+    tell 0x80 + \type
     END
     CASE "lar, lsl, verr, verw of type \type", PROT32
-    mov byte ptr [gdt + DPL1_DATA + 5], 0xf0 + \type
-    mov ecx, DPL1_DATA
-    mov eax, -1
-    mov edx, -1
-    lar eax, ecx
-    setz bl
-    lsl edx, ecx
-    setz bh
-    verr cx
-    setz al
-    verw cx
-    setz ah
+    tell 0xf0 + \type
     END
     CASE "lldt of system type \type", PROT32
     mov byte ptr [gdt + DPL1_DATA + 5], 0x80 + \type
